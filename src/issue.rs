@@ -1,0 +1,1 @@
+//! The whole line from record to issued licence.

@@ -1,0 +1,1 @@
+//! Numbers with check digits: licence identifiers, identity cards, company codes.

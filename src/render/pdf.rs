@@ -1,0 +1,25 @@
+//! PDF writing.
+
+use std::sync::Arc;
+
+use super::RenderError;
+use crate::font::Fonts;
+use crate::layout::Document;
+use crate::page::Face;
+
+/// Writes PDF files; each face is prepared once.
+pub struct PdfRenderer {
+    fonts: Arc<Fonts>,
+}
+
+impl PdfRenderer {
+    /// Prepares the faces.
+    pub fn new(fonts: &Arc<Fonts>, _faces: &[Arc<Face>]) -> Result<Self, RenderError> {
+        Ok(Self { fonts: Arc::clone(fonts) })
+    }
+
+    /// The document as a file. Same document, same bytes.
+    pub fn render(&self, _document: &Document) -> Result<Vec<u8>, RenderError> {
+        todo!()
+    }
+}
