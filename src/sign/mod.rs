@@ -2,10 +2,20 @@
 
 use std::path::Path;
 
+mod algorithm;
+mod certificate;
 mod keyfile;
 mod keyring;
+#[cfg(test)]
+mod openssl;
+mod pki;
+mod signer;
 
+pub use algorithm::{Algorithm, PublicKey, SM2_USER_ID};
+pub use certificate::{Certificate, RevocationList};
 pub use keyring::{KeyList, KeyState, Keyring, ListedKey, StatementKey, TrustedKey, read_trust};
+pub use pki::{make_test_pki, test_signer};
+pub use signer::{FileSigner, Signer};
 
 /// What can go wrong with keys.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +38,17 @@ pub enum SignError {
         /// What is wrong and what to do.
         message: String,
     },
+    /// A certificate cannot be used.
+    #[error("the certificate of {subject} {message}")]
+    Certificate {
+        /// Whose certificate.
+        subject: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The device or key that signs gave no signature, or a wrong one. Nothing was signed.
+    #[error("{0}")]
+    Device(String),
     /// The system gives no random bytes, so no key can be made.
     #[error("no random bytes from the operating system, so no key can be made: {0}")]
     Random(String),
