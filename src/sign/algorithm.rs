@@ -174,8 +174,3 @@ const SMALLEST_RSA: usize = 384;
 pub(super) fn pair_to_der(pair: &[u8]) -> Option<Vec<u8>> {
     p256::ecdsa::Signature::from_slice(pair).ok().map(|s| s.to_der().as_bytes().to_vec())
 }
-
-/// DER of what always encodes: our own structures, small and made of valid parts.
-pub(super) fn to_der(value: &impl der::Encode) -> Vec<u8> {
-    value.to_der().expect("small structures of valid parts always encode")
-}

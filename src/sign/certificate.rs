@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use x509_cert::crl::CertificateList;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::algorithm::{PublicKey, to_der};
+use super::algorithm::PublicKey;
+use super::asn1::{to_der};
 use super::{SignError, keyfile};
 
 /// A certificate, parsed, with a public key that is known here.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::LazyLock;
 
-use der::asn1::{Any, BitString, GeneralizedTime, OctetString, UtcTime};
+use der::asn1::{Any, BitString, GeneralizedTime, UtcTime};
 use der::oid::AssociatedOid;
-use der::{DateTime, Decode as _, Encode, EncodePem as _, Sequence};
+use der::{Decode as _, Encode, EncodePem as _, Sequence};
 use jiff::{SignedDuration, Timestamp};
 use pkcs8::der::pem::LineEnding;
 use serde::Deserialize;
@@ -23,7 +23,8 @@ use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_cert::time::Time;
 
 use super::SignError;
-use super::algorithm::{Algorithm, to_der};
+use super::algorithm::Algorithm;
+use super::asn1::{bits, date_time, octets, to_der};
 use super::certificate::Certificate;
 use super::keyfile::{self, Access};
 use super::signer::{FileSigner, PrivateKey};
@@ -199,7 +200,7 @@ impl Place<'_> {
         let list: CertificateList = CertificateList {
             tbs_cert_list,
             signature_algorithm: algorithm,
-            signature: BitString::from_bytes(&signature).expect("whole bytes are a bit string"),
+            signature: bits(&signature),
         };
         let pem = list.to_pem(LineEnding::LF).expect("small structures of valid parts always encode");
         keyfile::write(&self.revocations(&issuer.id), pem.as_bytes(), Access::Public)
@@ -275,7 +276,7 @@ fn certify(entry: &Entry, spki: &[u8], issuer_spki: &[u8], issuer: &Name, key: &
         extensions,
     };
     let signature = key.sign(&to_der(&content))?;
-    let signed = Signed { content, algorithm, signature: BitString::from_bytes(&signature).expect("whole bytes are a bit string") };
+    let signed = Signed { content, algorithm, signature: bits(&signature) };
     let parsed = x509_cert::Certificate::from_der(&to_der(&signed)).expect("made by the same rules as it is read");
     Ok(certificate_pem(&entry.name, &parsed))
 }
@@ -306,10 +307,6 @@ fn key_identifier(spki: &[u8]) -> [u8; 20] {
     std::array::from_fn(|i| digest[i])
 }
 
-fn octets(bytes: &[u8]) -> OctetString {
-    OctetString::new(bytes).expect("shorter than the longest string of DER")
-}
-
 /// Midnight (UTC) so many days away: the same for every certificate of one day.
 fn day(now: Timestamp, days: i64) -> Timestamp {
     let midnight = now.as_second().div_euclid(86_400) * 86_400;
@@ -318,8 +315,7 @@ fn day(now: Timestamp, days: i64) -> Timestamp {
 
 /// RFC 5280 4.1.2.5: `UTCTime` until the year 2049, `GeneralizedTime` after.
 fn time(at: Timestamp) -> Time {
-    let at =
-        DateTime::from_unix_duration(std::time::Duration::from_secs(at.as_second().max(0).cast_unsigned())).expect("years 1970 to 9999");
+    let at = date_time(at);
     UtcTime::from_date_time(at).map_or_else(|_| Time::GeneralTime(GeneralizedTime::from_date_time(at)), Time::UtcTime)
 }
 

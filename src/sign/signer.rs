@@ -11,7 +11,8 @@ use rsa::traits::PublicKeyParts as _;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::algorithm::{Algorithm, SM2_USER_ID, to_der};
+use super::algorithm::{Algorithm, SM2_USER_ID};
+use super::asn1::to_der;
 use super::certificate::Certificate;
 use super::keyring::{random, system_randomness};
 use super::{SignError, keyfile};
