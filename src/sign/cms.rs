@@ -138,15 +138,28 @@ pub struct Opened {
     pub time_stamp: Option<Vec<u8>>,
 }
 
-/// Reads a CMS signature strictly: DER throughout, nothing after it, one signer, each attribute once, the signing
+/// Reads a CMS signature of ours strictly: DER throughout, nothing after it, one signer, each attribute once, the signing
 /// certificate pinned by its hash, the signature holding.
 pub fn open(der: &[u8]) -> Result<Opened, CmsFault> {
-    let info = ContentInfo::from_der(der).map_err(|e| CmsFault::Malformed(e.to_string()))?;
-    if ![SIGNED_DATA, GB_SIGNED_DATA].contains(&info.content_type) {
-        return Err(CmsFault::Malformed(format!("the content type {} is no signed data", info.content_type)));
-    }
+    let info = parse(der)?;
     if to_der(&info) != der {
         return Err(CmsFault::Malformed("it is not written as DER".to_owned()));
+    }
+    judge(info)
+}
+
+/// Reads one by another program, for which only the order of its sets may be other than DER wants.
+pub(super) fn open_foreign(der: &[u8]) -> Result<Opened, CmsFault> {
+    judge(parse(der)?)
+}
+
+fn parse(der: &[u8]) -> Result<ContentInfo, CmsFault> {
+    ContentInfo::from_der(der).map_err(|e| CmsFault::Malformed(e.to_string()))
+}
+
+fn judge(info: ContentInfo) -> Result<Opened, CmsFault> {
+    if ![SIGNED_DATA, GB_SIGNED_DATA].contains(&info.content_type) {
+        return Err(CmsFault::Malformed(format!("the content type {} is no signed data", info.content_type)));
     }
     let signed = info.content;
     let [signer] = signed.signers.as_slice() else { return Err(CmsFault::Signers(signed.signers.len())) };
