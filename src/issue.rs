@@ -44,6 +44,19 @@ pub enum LineError {
     Sign(#[from] SignError),
 }
 
+/// A licence as a finished page, not yet in any format.
+#[derive(Debug)]
+pub struct Composed {
+    /// The page and what travels beside it.
+    pub document: Document,
+    /// 证照标识.
+    pub identifier: String,
+    /// Use period; none for types without one.
+    pub period: Option<UsePeriod>,
+    /// The text of the QR code.
+    pub qr: String,
+}
+
 /// A licence with its files.
 #[derive(Debug)]
 pub struct Issued {
@@ -114,6 +127,13 @@ impl Line {
 
     /// Takes one record down the line as of an instant.
     pub fn issue(&self, record: &Record, at: Timestamp, wish: Wish, formats: &[Format]) -> Result<Issued, NotIssued> {
+        let Composed { document, identifier, period, qr } = self.compose(record, at, wish)?;
+        let files = formats.iter().map(|&format| Ok((format, self.render(&document, format)?))).collect::<Result<_, RenderError>>()?;
+        Ok(Issued { identifier, period, qr, files })
+    }
+
+    /// The line up to the finished page: rule, statement, code, layout.
+    pub fn compose(&self, record: &Record, at: Timestamp, wish: Wish) -> Result<Composed, NotIssued> {
         let layout = self.layouts.find(&record.licence_type).map_err(|nearest| NotIssued::UnknownType {
             id: record.licence_type.clone(),
             nearest: nearest.map(ToOwned::to_owned),
@@ -123,22 +143,17 @@ impl Line {
         let statement = statement::state(&annotated, layout, &identifier, &self.keyring.salt, self.keyring.test);
         let digits = Capsule::new(&annotated, layout, &statement, self.keyring.statement.kid).sign(&self.keyring.statement);
         let qr = format!("{}{digits}", self.verify_base);
-        let document = layout
-            .compose(
-                &self.fonts,
-                &Issue {
-                    annotated: &annotated,
-                    identifier: &identifier,
-                    statement: &statement.bytes,
-                    qr: &qr,
-                    symbol: Arc::new(crate::qr::symbol(&self.verify_base, &digits)?),
-                    at,
-                    test: self.keyring.test,
-                },
-            )
-            .map_err(NotIssued::Layout)?;
-        let files = formats.iter().map(|&format| Ok((format, self.render(&document, format)?))).collect::<Result<_, RenderError>>()?;
-        Ok(Issued { identifier, period: annotated.period(), qr, files })
+        let issue = Issue {
+            annotated: &annotated,
+            identifier: &identifier,
+            statement: &statement.bytes,
+            qr: &qr,
+            symbol: Arc::new(crate::qr::symbol(&self.verify_base, &digits)?),
+            at,
+            test: self.keyring.test,
+        };
+        let document = layout.compose(&self.fonts, &issue).map_err(NotIssued::Layout)?;
+        Ok(Composed { document, identifier, period: annotated.period(), qr })
     }
 
     /// One document in one format.
