@@ -155,7 +155,7 @@ impl Tables {
                 ends.push((out.len() - start) as u32);
             }
         });
-        let short = ends.last().is_none_or(|&end| end / 2 <= u32::from(u16::MAX));
+        let short = ends.last().is_none_or(|&end| u16::try_from(end / 2).is_ok());
         file.table(*b"head", |out| {
             let start = out.len();
             out.extend_from_slice(self.head);
@@ -638,15 +638,15 @@ mod tests {
 
     #[test]
     fn a_font_that_cannot_be_embedded_is_refused_with_the_table() {
-        let no_outlines = subset_without(b"glyf");
+        let no_outlines = subset_without(*b"glyf");
         let fault = Tables::find(&FontRef::new(no_outlines.leak()).expect("opens")).err();
         assert_eq!(fault.as_deref(), Some("there is no table `glyf`"));
-        let cut = subset_without(b"loca");
+        let cut = subset_without(*b"loca");
         assert!(Tables::find(&FontRef::new(cut.leak()).expect("opens")).is_err_and(|fault| fault.contains("loca")));
     }
 
     /// A good font in whose directory one table has another tag.
-    fn subset_without(tag: &[u8; 4]) -> Vec<u8> {
+    fn subset_without(tag: [u8; 4]) -> Vec<u8> {
         let mut data = composite_font().subset("Broken", &[('a', 1)]).data;
         let at = data.windows(4).position(|bytes| bytes == tag).expect("the table is listed");
         data[at..at + 4].copy_from_slice(b"zzzz");
