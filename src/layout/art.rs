@@ -20,7 +20,11 @@ pub struct FrameSpec {
 #[serde(deny_unknown_fields)]
 pub struct RosetteSpec {
     /// Middle.
-    pub center_mm: [f64; 2],
+    pub centre_mm: [f64; 2],
+    /// Radius.
+    pub radius_mm: f64,
+    /// Colour.
+    pub color: Rgb,
 }
 
 /// A seal.

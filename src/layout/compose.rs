@@ -171,7 +171,11 @@ impl ImageSlot {
             ImageSource::Signature => (&holder.signature, "holder.signature"),
         };
         let Some(picture) = picture else {
-            return if self.optional { Ok(Vec::new()) } else { Err(format!("the picture `{}` needs `{field}`, which the record does not have", self.alt)) };
+            return if self.optional {
+                Ok(Vec::new())
+            } else {
+                Err(format!("the picture `{}` needs `{field}`, which the record does not have", self.alt))
+            };
         };
         let area = self.area.fit(picture.width, picture.height);
         let border = self.border.map(|stroke| Item::Path(outline(area, stroke)));

@@ -19,7 +19,12 @@ use crate::page::{Art, Face, Item, Length, Path, Point, Rect, Role, Seal, Segmen
 const SAMPLE_MARK: &str = "样张 SAMPLE";
 
 /// Builds a licence type. `read` gives the files of the layouts' folder. Gathers every fault.
-pub(super) fn load(id: &str, source: &Source, fonts: &Fonts, read: &dyn Fn(&str) -> Option<Cow<'static, [u8]>>) -> Result<Layout, Vec<LayoutFault>> {
+pub(super) fn load(
+    id: &str,
+    source: &Source,
+    fonts: &Fonts,
+    read: &dyn Fn(&str) -> Option<Cow<'static, [u8]>>,
+) -> Result<Layout, Vec<LayoutFault>> {
     let spec = source.parse().map_err(|fault| vec![fault])?;
     let mut loader = Loader { source, fonts, read, hash: Sha256::new_with_prefix(source.text), faults: Vec::new() };
     let layout = loader.layout(id, &spec);
@@ -273,7 +278,10 @@ impl Loader<'_> {
         let min_size = text.min_size_pt.unwrap_or(size);
         let break_after = text.break_after.clone().unwrap_or_default();
         if !(1.0..=200.0).contains(&size) || !(1.0..=size).contains(&min_size) {
-            self.fault(at, format!("size_pt = {size} and min_size_pt = {min_size}: sizes are 1 to 200 points, the smallest not above the first"));
+            self.fault(
+                at,
+                format!("size_pt = {size} and min_size_pt = {min_size}: sizes are 1 to 200 points, the smallest not above the first"),
+            );
             return None;
         }
         if matches!(fit, Fit::Shrink | Fit::WrapShrink) && text.min_size_pt.is_none() {

@@ -24,7 +24,8 @@ impl Metadata {
         let mut extensions = Vec::with_capacity(spec.extensions.len());
         for (name, words) in &spec.extensions {
             if !name.strip_prefix("KZ_").is_some_and(is_short_name) {
-                faults.push(source.fault(words.span().start, format!("`{name}` is no extension's name: KZ_ and capital letters or digits")));
+                faults
+                    .push(source.fault(words.span().start, format!("`{name}` is no extension's name: KZ_ and capital letters or digits")));
                 continue;
             }
             match Template::parse(words.get_ref(), Scope::Record, dates) {

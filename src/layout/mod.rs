@@ -136,9 +136,7 @@ impl Layouts {
     /// The layouts compiled into the binary.
     pub fn embedded(fonts: &Fonts) -> Result<Self, Vec<LayoutFault>> {
         let names = EMBEDDED.iter().map(|(name, _)| (*name).to_owned()).collect();
-        Self::load("layouts", names, fonts, &|name| {
-            EMBEDDED.iter().find(|(n, _)| *n == name).map(|(_, data)| Cow::Borrowed(*data))
-        })
+        Self::load("layouts", names, fonts, &|name| EMBEDDED.iter().find(|(n, _)| *n == name).map(|(_, data)| Cow::Borrowed(*data)))
     }
 
     /// The layouts of a folder.
@@ -192,8 +190,15 @@ impl Layouts {
 }
 
 impl Layout {
-    /// 证照标识 of a record of this type, check character included.
+    /// 证照标识 of a record of this type (GB/T 36904), check character included (ISO 7064 MOD 37,36).
     pub fn identifier(&self, record: &crate::record::Record) -> String {
-        todo!()
+        let (issuer, serial, version) = (&record.issuer.code, &record.serial, record.version);
+        let body = format!("{}{issuer}{serial}{version:03}", self.type_code);
+        let product = body.chars().filter_map(|c| c.to_digit(36)).fold(36, |product, value| match (product + value) % 36 {
+            0 => 36 * 2 % 37,
+            sum => sum * 2 % 37,
+        });
+        let check = char::from_digit((37 - product) % 36, 36).expect("below 36").to_ascii_uppercase();
+        format!("1.2.156.3005.2.{}.{issuer}.{serial}.{version:03}.{check}", self.type_code)
     }
 }

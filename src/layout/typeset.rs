@@ -153,10 +153,7 @@ pub(super) fn set_rotated(fonts: &Fonts, style: &Style, centre: Point, degrees: 
     let (sin, cos) = degrees.to_radians().sin_cos();
     for run in &mut setting.runs {
         let (half, up) = (run.width().to_mm() / 2.0, setter.size.to_mm() * (BASELINE - 0.5));
-        run.origin = Point {
-            x: centre.x + Length::mm(up * sin - half * cos),
-            y: centre.y + Length::mm(up * cos + half * sin),
-        };
+        run.origin = Point { x: centre.x + Length::mm(up * sin - half * cos), y: centre.y + Length::mm(up * cos + half * sin) };
     }
     Ok(setting)
 }
@@ -221,9 +218,10 @@ impl Setter<'_> {
     /// The advances of a line's signs at this size, letter spacing included except after the last.
     fn advances<'s>(&'s self, signs: &'s [Sign]) -> impl Iterator<Item = Length> + 's {
         let last = signs.len().saturating_sub(1);
-        signs.iter().enumerate().map(move |(i, sign)| {
-            self.size.scaled(if i == last { sign.advance } else { sign.advance + self.style.letter_spacing })
-        })
+        signs
+            .iter()
+            .enumerate()
+            .map(move |(i, sign)| self.size.scaled(if i == last { sign.advance } else { sign.advance + self.style.letter_spacing }))
     }
 
     fn width(&self, signs: &[Sign]) -> Length {
@@ -383,8 +381,37 @@ fn may_break(before: char, after: char) -> bool {
 fn never_first(ch: char) -> bool {
     matches!(
         ch,
-        '，' | '。' | '、' | '：' | '；' | '！' | '？' | '）' | '》' | '〉' | '」' | '』' | '】' | '〕' | '”' | '’' | '…' | '—' | '·'
-            | '％' | '‰' | '℃' | ',' | '.' | ':' | ';' | '!' | '?' | ')' | ']' | '}' | '%'
+        '，' | '。'
+            | '、'
+            | '：'
+            | '；'
+            | '！'
+            | '？'
+            | '）'
+            | '》'
+            | '〉'
+            | '」'
+            | '』'
+            | '】'
+            | '〕'
+            | '”'
+            | '’'
+            | '…'
+            | '—'
+            | '·'
+            | '％'
+            | '‰'
+            | '℃'
+            | ','
+            | '.'
+            | ':'
+            | ';'
+            | '!'
+            | '?'
+            | ')'
+            | ']'
+            | '}'
+            | '%'
     )
 }
 
