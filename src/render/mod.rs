@@ -3,6 +3,8 @@
 mod ofd;
 mod pdf;
 mod png;
+#[cfg(test)]
+mod specimen;
 mod svg;
 mod text;
 
