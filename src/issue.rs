@@ -125,6 +125,16 @@ impl Line {
         })
     }
 
+    /// The licence types.
+    pub fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
+    /// The fonts.
+    pub fn fonts(&self) -> &Fonts {
+        &self.fonts
+    }
+
     /// Takes one record down the line as of an instant.
     pub fn issue(&self, record: &Record, at: Timestamp, wish: Wish, formats: &[Format]) -> Result<Issued, NotIssued> {
         let Composed { document, identifier, period, qr } = self.compose(record, at, wish)?;
@@ -158,7 +168,7 @@ impl Line {
     }
 
     /// One document in one format.
-    fn render(&self, document: &Document, format: Format) -> Result<Vec<u8>, RenderError> {
+    pub fn render(&self, document: &Document, format: Format) -> Result<Vec<u8>, RenderError> {
         // Renderers are made when first asked for: a run that wants PDF alone does not draw preview faces.
         match format {
             Format::Pdf => ready(self.pdf.get_or_init(|| PdfRenderer::new(&self.fonts, &self.faces)))?.render(document),

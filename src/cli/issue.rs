@@ -87,8 +87,9 @@ pub fn run(args: &IssueArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let summary = batch.run(record::read(&args.paths, &options), |report| {
         progress.inc(1);
         table.take(report);
-    })?;
+    });
     progress.finish_and_clear();
+    let summary = summary.inspect_err(|_| table.print_rows(args))?;
     if args.json {
         println!("{}", serde_json::json!({
             "out": args.out, "report": args.out.join("report.jsonl"),
@@ -139,6 +140,10 @@ impl Table {
     fn print(&self, summary: &Summary, args: &IssueArgs) {
         let Summary { issued, refused, invalid, failed } = summary;
         println!("{issued} issued, {refused} refused, {invalid} invalid, {failed} failed → {}", args.out.display());
+        self.print_rows(args);
+    }
+
+    fn print_rows(&self, args: &IssueArgs) {
         for row in &self.rows {
             println!("{row}");
         }

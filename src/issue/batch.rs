@@ -140,15 +140,20 @@ impl Batch<'_> {
         let mut records = records.peekable();
         let mut taken = HashMap::new();
         let mut summary = Summary::default();
+        // A report that cannot be written does not stop the batch: licences that can be issued still are.
+        let mut unreported = None;
         while records.peek().is_some() {
             let chunk: Vec<_> = records.by_ref().take(self.jobs * CHUNK_PER_JOB).map(|loaded| self.claim(loaded, &mut taken)).collect();
             let lines: Vec<_> = pool.install(|| chunk.into_par_iter().map(|loaded| self.one(loaded)).collect());
             for line in lines {
                 *summary.count(line.outcome) += 1;
-                serde_json::to_writer(&mut report, &line).map_err(|e| output(&report_path)(e.into()))?;
-                report.write_all(b"\n").map_err(output(&report_path))?;
+                let written = serde_json::to_writer(&mut report, &line).map_err(io::Error::from).and_then(|()| report.write_all(b"\n"));
+                unreported = unreported.or(written.err());
                 done(&line);
             }
+        }
+        if let Some(cause) = unreported {
+            return Err(output(&report_path)(cause));
         }
         let report = report.into_inner().map_err(|e| output(&report_path)(e.into_error()))?;
         report.persist(&report_path).map_err(|e| output(&report_path)(e.error))?;

@@ -26,7 +26,7 @@ pub fn root() -> &'static Path {
 
 /// The line with keys that are the same on every machine.
 pub fn line() -> Line {
-    let keyring = Keyring::from_secrets(*b"certpress golden statement key 1", *b"certpress golden salt key, fixed");
+    let keyring = Keyring::from_seeds(b"certpress golden statement key 1", *b"certpress golden salt key, fixed");
     Line::open(&Settings::default(), keyring).unwrap()
 }
 
