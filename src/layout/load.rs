@@ -8,8 +8,9 @@ use toml::Spanned;
 
 use super::compose::{ImageSlot, Slot, SlotKind, TextSlot};
 use super::metadata::Metadata;
+use super::number::NumberShape;
 use super::spec::{DrawingSpec, ImageSpec, LineSpec, NameInQr, QrSpec, SealPlace, Source, TextSpec, TypeSpec, nearest};
-use super::template::{DateForm, Scope, Template, Value};
+use super::template::{DateForm, Forms, Scope, Template, Value};
 use super::typeset::{Align, Fit, Style, Valign, set, set_rotated};
 use super::{Layout, LayoutFault, art};
 use crate::font::Fonts;
@@ -54,12 +55,15 @@ impl Loader<'_> {
         let size = spec.page.size();
         let dates = DateForm::parse(spec.date_form.get_ref());
         let dates = dates.map_err(|message| self.fault(spec.date_form.span().start, message)).ok()?;
+        let words = spec.words.iter().map(|(name, words)| (name.clone(), Arc::new(words.clone()))).collect();
+        let forms = Forms { dates, words };
         self.type_code(&spec.type_code);
+        let numbers = self.numbers(&spec.number_shapes);
 
         let ground = self.ground(spec, size);
         let mut pieces: Vec<(usize, Piece)> = Vec::new();
         for text in &spec.text {
-            pieces.extend(self.text(text, spec, &dates, size).map(|piece| (text.span().start, piece)));
+            pieces.extend(self.text(text, spec, &forms, size).map(|piece| (text.span().start, piece)));
         }
         let sheet = Rect { x: Length::ZERO, y: Length::ZERO, w: size.0, h: size.1 };
         for image in &spec.image {
@@ -74,7 +78,7 @@ impl Loader<'_> {
         pieces.sort_by_key(|(start, _)| *start);
 
         let mark = self.sample_mark(spec, size);
-        let metadata = Metadata::load(&spec.metadata, &dates, self.source, &mut self.faults);
+        let metadata = Metadata::load(&spec.metadata, &forms, self.source, &mut self.faults);
 
         let (mut labels, mut slots) = (Vec::new(), Vec::new());
         for (_, piece) in pieces {
@@ -97,6 +101,7 @@ impl Loader<'_> {
             qr_code: spec.qr_code,
             name_in_qr_commitment: spec.name_in_qr == NameInQr::Commitment,
             rules: spec.rules.clone(),
+            numbers,
             face: Arc::new(face),
             sample_face: Arc::new(sample_face),
             digest,
@@ -116,6 +121,17 @@ impl Loader<'_> {
         if text.len() != 21 || !text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()) {
             self.fault(code.span().start, format!("`{text}` is no 证照类型代码: 18 characters of the issuer and 3 digits, 21 together"));
         }
+    }
+
+    fn numbers(&mut self, shapes: &[Spanned<String>]) -> Vec<NumberShape> {
+        let mut numbers = Vec::with_capacity(shapes.len());
+        for shape in shapes {
+            match NumberShape::parse(shape.get_ref()) {
+                Ok(number) => numbers.push(number),
+                Err(message) => self.fault(shape.span().start, message),
+            }
+        }
+        numbers
     }
 
     /// Frame, rosettes, drawings and lines: what lies under all text.
@@ -185,7 +201,7 @@ impl Loader<'_> {
         }
     }
 
-    fn text(&mut self, spanned: &Spanned<TextSpec>, spec: &TypeSpec, dates: &DateForm, size: (Length, Length)) -> Option<Piece> {
+    fn text(&mut self, spanned: &Spanned<TextSpec>, spec: &TypeSpec, forms: &Forms, size: (Length, Length)) -> Option<Piece> {
         let at = spanned.span().start;
         let text = self.styled(spanned.get_ref(), spec)?;
         let Some(area) = text.box_mm else {
@@ -199,7 +215,7 @@ impl Loader<'_> {
         };
         let style = self.style(at, &text)?;
         let scope = if text.each.is_some() { Scope::Entry } else { Scope::Record };
-        let template = match Template::parse(words.get_ref(), scope, dates) {
+        let template = match Template::parse(words.get_ref(), scope, forms) {
             Ok(template) => template,
             Err((inside, message)) => {
                 let place = self.source.place_inside(&words.span(), words.get_ref(), inside);

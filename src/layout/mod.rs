@@ -1,9 +1,11 @@
 //! Licence types as data: a TOML with rules, wording and the page in millimetres becomes a page for one record.
 
 mod art;
+mod check;
 mod compose;
 mod load;
 mod metadata;
+mod number;
 mod spec;
 mod template;
 mod typeset;
@@ -16,6 +18,7 @@ use jiff::Timestamp;
 use crate::font::Fonts;
 use crate::page::{Length, Page};
 
+pub use check::check;
 pub use art::{FrameSpec, RosetteSpec, SealSpec};
 
 /// A composed licence: the page and all that travels beside it. Only a [`Layout`] makes one.
@@ -108,6 +111,7 @@ pub struct Layout {
     /// SHA-256 over the layout and its art.
     pub digest: [u8; 32],
     size: (Length, Length),
+    numbers: Vec<number::NumberShape>,
     slots: Vec<compose::Slot>,
     metadata: metadata::Metadata,
     /// For each item of the face, whether it may touch others.
@@ -190,6 +194,11 @@ impl Layouts {
 }
 
 impl Layout {
+    /// Whether a licence number is built as this type's numbers are; true where the type does not say how.
+    pub fn number_fits(&self, number: &str) -> bool {
+        self.numbers.is_empty() || self.numbers.iter().any(|shape| shape.matches(number))
+    }
+
     /// 证照标识 of a record of this type (GB/T 36904), check character included (ISO 7064 MOD 37,36).
     pub fn identifier(&self, record: &crate::record::Record) -> String {
         let (issuer, serial, version) = (&record.issuer.code, &record.serial, record.version);
