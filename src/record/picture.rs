@@ -170,9 +170,14 @@ fn sniff(bytes: &[u8]) -> Result<PictureFormat, &'static str> {
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "a TIFF picture",
         [b'%', b'P', b'D', b'F', ..] => "a PDF file",
         [b'P', b'K', 3, 4, ..] => "a ZIP or Office file",
-        text if std::str::from_utf8(&text[..text.len().min(64)]).is_ok_and(|t| !t.contains('\0')) => "a text file",
+        other if is_text(&other[..other.len().min(64)]) => "a text file",
         _ => "a file of unknown kind",
     })
+}
+
+/// UTF-8 without zeros; the last character may be cut off.
+fn is_text(start: &[u8]) -> bool {
+    !start.contains(&0) && std::str::from_utf8(start).map_or_else(|e| e.error_len().is_none(), |_| true)
 }
 
 fn check_size(width: u32, height: u32) -> Result<(), PictureError> {
@@ -428,7 +433,8 @@ fn shrunk(image: DynamicImage, kind: PictureKind) -> DynamicImage {
     }
 }
 
-/// Resizes colours weighted by their opacity, so that what is transparent does not bleed into the edge of the ink.
+/// Resizes colours weighted by their opacity, so that what is transparent does not bleed into the edge of the ink; with a filter
+/// that never overshoots, so that no colour exceeds its opacity.
 fn resized_with_alpha(mut rgba: RgbaImage, width: u32, height: u32) -> RgbaImage {
     for p in rgba.pixels_mut() {
         let alpha = u32::from(p.0[3]);
@@ -436,7 +442,7 @@ fn resized_with_alpha(mut rgba: RgbaImage, width: u32, height: u32) -> RgbaImage
             *c = ((u32::from(*c) * alpha + 127) / 255) as u8;
         }
     }
-    let mut small = imageops::resize(&rgba, width, height, Resampling::CatmullRom);
+    let mut small = imageops::resize(&rgba, width, height, Resampling::Triangle);
     for p in small.pixels_mut() {
         let alpha = u32::from(p.0[3]);
         for c in &mut p.0[..3] {
@@ -444,4 +450,212 @@ fn resized_with_alpha(mut rgba: RgbaImage, width: u32, height: u32) -> RgbaImage
         }
     }
     small
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use image::{GenericImageView, ImageFormat};
+
+    use super::PictureKind::{Photo, Signature};
+    use super::*;
+
+    fn hard(name: &str) -> Vec<u8> {
+        fs::read(format!("samples/records/photos/hard/{name}")).unwrap()
+    }
+
+    fn portrait() -> Vec<u8> {
+        fs::read("samples/records/photos/p01.jpg").unwrap()
+    }
+
+    /// A file of a picture made here: `draw` gives each pixel's red, green, blue and opacity.
+    fn png(width: u32, height: u32, draw: impl Fn(u32, u32) -> [u8; 4]) -> Vec<u8> {
+        let mut file = Cursor::new(Vec::new());
+        let image = RgbaImage::from_fn(width, height, |x, y| image::Rgba(draw(x, y)));
+        image.write_to(&mut file, ImageFormat::Png).unwrap();
+        file.into_inner()
+    }
+
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let mut file = Vec::new();
+        let image = RgbImage::from_fn(width, height, |x, y| image::Rgb([(x % 251) as u8, (y % 241) as u8, 90]));
+        JpegEncoder::new_with_quality(&mut file, 90).encode_image(&image).unwrap();
+        file
+    }
+
+    /// The file with a segment put right behind its start.
+    fn with_segment(file: &[u8], marker: u8, body: &[u8]) -> Vec<u8> {
+        let length = (body.len() as u16 + 2).to_be_bytes();
+        [&file[..2], &[0xFF, marker], &length, body, &file[2..]].concat()
+    }
+
+    fn near(a: &[u8], b: [u8; 3], within: u8) -> bool {
+        a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= within)
+    }
+
+    #[test]
+    fn a_good_photo_passes_through_and_its_samples_are_those_of_the_file() {
+        let file = portrait();
+        let picture = Picture::decode(&file, Photo).unwrap();
+        assert_eq!((picture.format, picture.width, picture.height), (PictureFormat::Jpeg, 465, 592));
+        assert_eq!(picture.bytes, file);
+        let Pixels { colour, alpha } = picture.pixels();
+        assert_eq!((colour, alpha), (image::load_from_memory(&file).unwrap().as_bytes(), None));
+    }
+
+    #[test]
+    fn what_is_not_the_picture_is_left_out() {
+        let file = portrait();
+        let mut loaded = with_segment(&file, 0xE1, b"Exif\0\0MM\0*\0\0\0\x08\0\0GPS 39.9 116.4");
+        loaded = with_segment(&loaded, 0xE2, b"ICC_PROFILE\0\x01\x01something");
+        loaded = with_segment(&loaded, 0xFE, b"taken by somebody");
+        loaded.extend(b"PK\x03\x04 and a whole archive");
+        assert_eq!(Picture::decode(&loaded, Photo).unwrap().bytes, file);
+    }
+
+    #[test]
+    fn a_turned_photo_is_brought_upright() {
+        let upright = Picture::decode(&hard("exif6.jpg"), Photo).unwrap();
+        assert_eq!((upright.width, upright.height), (465, 592));
+        let raw = image::load_from_memory(&hard("exif6.jpg")).unwrap();
+        let turned = raw.rotate90();
+        for (x, y) in [(10, 10), (232, 200), (400, 500)] {
+            let at = ((y * 465 + x) * 3) as usize;
+            let expected = turned.get_pixel(x, y).0;
+            assert!(near(&upright.pixels().colour[at..at + 3], [expected[0], expected[1], expected[2]], 24), "{x} {y}");
+        }
+        assert!(upright.bytes.len() <= PHOTO_BYTES, "{}", upright.bytes.len());
+        assert_eq!(Outline::read(&upright.bytes).unwrap().orientation, Orientation::NoTransforms);
+    }
+
+    #[test]
+    fn a_cmyk_photo_gets_its_true_colours() {
+        let picture = Picture::decode(&hard("cmyk.jpg"), Photo).unwrap();
+        assert!(!picture.grey && picture.bytes.len() <= PHOTO_BYTES);
+        // Background, as another program (Pillow) reads it.
+        assert!(near(&picture.pixels().colour[..3], [201, 223, 240], 6), "{:?}", &picture.pixels().colour[..3]);
+        let mut silent = hard("cmyk.jpg");
+        let adobe = silent.windows(5).position(|w| w == b"Adobe").unwrap();
+        silent[adobe] = b'X';
+        assert!(matches!(Picture::decode(&silent, Photo), Err(PictureError::Unsupported(_))));
+    }
+
+    #[test]
+    fn grey_stays_grey() {
+        let picture = Picture::decode(&hard("gray.jpg"), Photo).unwrap();
+        assert!(picture.grey && picture.bytes == hard("gray.jpg"));
+        assert_eq!(picture.pixels().colour.len(), 465 * 592);
+        let drawn = Picture::decode(&png(8, 8, |x, _| [x as u8 * 20; 4].map(|c| c | 1)), Signature).unwrap();
+        assert!(drawn.grey && drawn.alpha);
+    }
+
+    #[test]
+    fn a_photo_in_png_becomes_a_light_jpeg_on_white() {
+        let palette = Picture::decode(&hard("palette.png"), Photo).unwrap();
+        assert_eq!((palette.format, palette.alpha), (PictureFormat::Jpeg, false));
+        assert!(palette.bytes.len() <= PHOTO_BYTES, "{}", palette.bytes.len());
+        let clear = Picture::decode(&png(40, 50, |_, _| [0, 0, 0, 0]), Photo).unwrap();
+        assert!(near(clear.pixels().colour, [255; 3], 1));
+        let alpha = Picture::decode(&hard("alpha.png"), Photo).unwrap();
+        assert!(!alpha.alpha && alpha.bytes.len() <= PHOTO_BYTES);
+    }
+
+    #[test]
+    fn a_signature_keeps_its_ink_and_its_transparency() {
+        let picture = Picture::decode(&fs::read("samples/records/signatures/s01.png").unwrap(), Signature).unwrap();
+        assert_eq!((picture.format, picture.width, picture.height, picture.alpha), (PictureFormat::Png, 700, 305, true));
+        let alpha = picture.pixels().alpha.unwrap();
+        assert_eq!(alpha.len(), 700 * 305);
+        assert!(alpha.contains(&0) && alpha.contains(&255));
+        let again = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
+        assert!(again.pixels().map(|p| &p.0[3]).eq(alpha));
+        assert_eq!(Picture::decode(&picture.bytes, Signature).unwrap(), picture);
+    }
+
+    #[test]
+    fn a_transparent_edge_keeps_the_colour_of_the_ink_when_it_shrinks() {
+        let file = png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120, 255] } else { [255, 255, 255, 0] });
+        let picture = Picture::decode(&file, Signature).unwrap();
+        assert_eq!((picture.width, picture.height), (900, 450));
+        let Pixels { colour, alpha } = picture.pixels();
+        for (rgb, &alpha) in colour.chunks_exact(3).zip(alpha.unwrap()) {
+            assert!(alpha < 64 || near(rgb, [20, 30, 120], 6), "{rgb:?} at {alpha}");
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_become_eight() {
+        let mut file = Cursor::new(Vec::new());
+        let deep = image::ImageBuffer::from_pixel(9, 7, image::Rgb([0xFFFF_u16, 0x8080, 0]));
+        DynamicImage::ImageRgb16(deep).write_to(&mut file, ImageFormat::Png).unwrap();
+        let picture = Picture::decode(file.get_ref(), Signature).unwrap();
+        assert_eq!(picture.pixels(), Pixels { colour: &[255, 128, 0].repeat(63), alpha: None });
+    }
+
+    #[test]
+    fn a_large_photo_is_brought_to_print_size() {
+        for (width, height) in [(640, 800), (1200, 900)] {
+            let picture = Picture::decode(&jpeg(width, height), Photo).unwrap();
+            assert!(picture.width <= 480 && picture.height <= 620, "{picture:?}");
+            let skew = f64::from(width) / f64::from(height) - f64::from(picture.width) / f64::from(picture.height);
+            assert!(skew.abs() < 0.01, "{picture:?}");
+            assert!(picture.bytes.len() <= PASS_BYTES, "{picture:?}");
+        }
+    }
+
+    #[test]
+    fn a_huge_picture_is_refused_before_it_is_decoded() {
+        let huge = Picture::decode(&hard("huge.png"), Photo);
+        assert_eq!(huge, Err(PictureError::TooLarge { width: 30_000, height: 30_000 }));
+        // Nothing but the header need be there.
+        let mut file = jpeg(8, 8);
+        let frame = file.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+        file[frame + 5..frame + 9].copy_from_slice(&[0x75, 0x30, 0x75, 0x30]);
+        assert_eq!(Picture::decode(&file, Photo), Err(PictureError::TooLarge { width: 30_000, height: 30_000 }));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_named_for_what_it_is() {
+        assert_eq!(Picture::decode(&hard("text.jpg"), Photo), Err(PictureError::NotAPicture("a text file")));
+        for (bytes, what) in [
+            (&b""[..], "an empty file"),
+            (b"GIF89a..", "a GIF picture"),
+            (b"%PDF-1.7", "a PDF file"),
+            (b"PK\x03\x04....", "a ZIP or Office file"),
+            (b"RIFF....WEBPVP8 ", "a WebP picture"),
+            (b"\0\0\0\x18ftypheic", "a HEIC or AVIF picture or a film"),
+            (b"\x7FELF\0\0\0\0", "a file of unknown kind"),
+        ] {
+            assert_eq!(Picture::decode(bytes, Photo), Err(PictureError::NotAPicture(what)));
+        }
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_refused() {
+        assert_eq!(Picture::decode(&hard("truncated.jpg"), Photo), Err(PictureError::Truncated));
+        for file in [jpeg(24, 16), png(24, 16, |x, y| [x as u8, y as u8, 9, 255])] {
+            for end in (0..file.len()).step_by(7) {
+                assert!(Picture::decode(&file[..end], Signature).is_err(), "{end} of {}", file.len());
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic() {
+        for file in [jpeg(16, 12), png(16, 12, |x, y| [x as u8, y as u8, 9, 255])] {
+            for at in (0..file.len()).step_by(3) {
+                let mut damaged = file.clone();
+                damaged[at] ^= 0x55;
+                let _ = Picture::decode(&damaged, Photo);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_file_gives_the_same_bytes() {
+        for name in ["cmyk.jpg", "exif6.jpg", "palette.png", "alpha.png"] {
+            assert_eq!(Picture::decode(&hard(name), Photo), Picture::decode(&hard(name), Photo));
+        }
+    }
 }
