@@ -1,5 +1,7 @@
 //! Licence types as data: a TOML with rules, wording and the page in millimetres becomes a page for one record.
 
+pub mod art;
+
 use jiff::Timestamp;
 
 use crate::page::Page;
