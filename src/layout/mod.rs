@@ -1,6 +1,6 @@
 //! Licence types as data: a TOML with rules, wording and the page in millimetres becomes a page for one record.
 
-mod art;
+pub mod art;
 mod check;
 mod compose;
 mod load;
