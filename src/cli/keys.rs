@@ -1,14 +1,15 @@
 //! `certpress keys`: makes, shows, replaces and publishes the keys of this installation.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::ExitCode;
 
-use certpress::clock::Clock;
-use certpress::sign::{KeyState, Keyring, TrustedKey};
+use certpress::config::Settings;
+use certpress::sign::{KeyState, Keyring, TrustedKey, make_test_pki};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-/// Make, show, replace and publish the keys that sign statements and QR codes.
+/// Make, show, replace and publish the keys that sign
 #[derive(Args)]
 #[command(after_help = "Examples:
   certpress keys init                        make test keys in keys/
@@ -18,9 +19,6 @@ use serde_json::json;
 pub struct KeysArgs {
     #[command(subcommand)]
     verb: Verb,
-    /// The folder of keys
-    #[arg(long, global = true, value_name = "DIR", default_value = "keys", env = "CERTPRESS_KEYS")]
-    keys: PathBuf,
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
@@ -28,43 +26,48 @@ pub struct KeysArgs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Make test keys, where there are none yet
+    /// Make test keys and test certificates, where there are none yet
     Init,
-    /// Show which key signs now, and every key whose signatures count
+    /// Show which key signs statements now, and every key whose signatures count
     List,
-    /// Make a new test key and sign with it from now on; the old one stays trusted
+    /// Make a new test key for statements and sign with it from now on; the old one stays trusted
     Rotate,
     /// Print the public keys, as PEM or with --json as the key list for verifiers
     Export,
 }
 
 /// Runs `certpress keys`.
-pub fn run(args: &KeysArgs, clock: &dyn Clock, out: &mut dyn Write) -> anyhow::Result<()> {
-    let folder = &args.keys;
+pub fn run(args: &KeysArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let (folder, out) = (settings.keys.as_path(), &mut std::io::stdout().lock());
     match args.verb {
         Verb::Init => {
-            let (keyring, made) = Keyring::open_or_init(folder, clock.now())?;
+            let now = super::instant(None);
+            let (keyring, made) = Keyring::open_or_init(folder, now)?;
+            let certificates = make_test_pki(folder, now)?;
             if !args.json {
-                let found = if made { "test keys made in" } else { "keys were already there, nothing changed:" };
+                let found = if made { "test keys made in" } else { "statement keys were already there:" };
                 writeln!(out, "{found} {}", folder.display())?;
+                if !certificates.is_empty() {
+                    writeln!(out, "test certificates made: {}", certificates.join(", "))?;
+                }
             }
-            show(&keyring, args, out)
+            show(&keyring, folder, args.json, out)?;
         }
-        Verb::List => show(&Keyring::open(folder)?, args, out),
+        Verb::List => show(&Keyring::open(folder)?, folder, args.json, out)?,
         Verb::Rotate => {
-            let keyring = Keyring::rotate(folder, clock.now())?;
-            show(&keyring, args, out)?;
+            let keyring = Keyring::rotate(folder, super::instant(None))?;
+            show(&keyring, folder, args.json, out)?;
             if !args.json {
                 retired_note(&keyring, folder, out)?;
             }
-            Ok(())
         }
-        Verb::Export => export(&Keyring::open(folder)?, args, out),
+        Verb::Export => export(&Keyring::open(folder)?, args.json, out)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn export(keyring: &Keyring, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    if args.json {
+fn export(keyring: &Keyring, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    if json {
         writeln!(out, "{}", serde_json::to_string_pretty(&keyring.key_list())?)?;
     } else {
         for key in &keyring.trusted {
@@ -74,11 +77,11 @@ fn export(keyring: &Keyring, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Re
     Ok(())
 }
 
-fn show(keyring: &Keyring, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    if args.json {
+fn show(keyring: &Keyring, folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    if json {
         let key = |key: &TrustedKey| json!({"kid": key.name(), "state": keyring.state(key), "test": key.test, "from": key.from, "until": key.until});
         let keys: Vec<_> = keyring.trusted.iter().map(key).collect();
-        writeln!(out, "{}", json!({"folder": args.keys, "keys": keys}))?;
+        writeln!(out, "{}", json!({"folder": folder, "keys": keys}))?;
         return Ok(());
     }
     writeln!(out, "{:<5} {:<10} {:<5} {:<21} until", "kid", "state", "test", "from")?;

@@ -44,7 +44,8 @@ pub fn prepare(chain: &[Certificate], digest: &[u8], at: Timestamp) -> Result<Pr
         attribute(SIGNING_CERTIFICATE_V2, to_any(&SigningCertificate::pin(signer))),
     ]);
     let attributes = to_der(&attributes.expect("three different attributes are a set"));
-    let certificates = chain.iter().filter(|certificate| !certificate.is_root()).map(|certificate| Der(certificate.der().to_vec())).collect();
+    let certificates =
+        chain.iter().filter(|certificate| !certificate.is_root()).map(|certificate| Der(certificate.der().to_vec())).collect();
     Ok(Prepared { algorithm, certificates, attributes })
 }
 
@@ -71,7 +72,10 @@ impl Prepared {
     pub fn complete(&self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
         let signer = self.signer()?;
         if !signer.key().holds(&self.attributes, signature) {
-            return Err(SignError::Device(format!("the signature that came back is not one by the key of {}; nothing was signed", signer.subject())));
+            return Err(SignError::Device(format!(
+                "the signature that came back is not one by the key of {}; nothing was signed",
+                signer.subject()
+            )));
         }
         self.encode(signature, time_stamp)
     }
@@ -169,7 +173,8 @@ fn judge(info: ContentInfo) -> Result<Opened, CmsFault> {
     if (signed.version, signer.version) != (version, 1) {
         return Err(CmsFault::Malformed("its versions are not what RFC 5652 asks for".to_owned()));
     }
-    let certificates: Vec<Certificate> = signed.certificates.iter().flat_map(SetOfVec::iter).filter_map(|any| Certificate::from_der(&to_der(any)).ok()).collect();
+    let certificates: Vec<Certificate> =
+        signed.certificates.iter().flat_map(SetOfVec::iter).filter_map(|any| Certificate::from_der(&to_der(any)).ok()).collect();
     let is_signer = |certificate: &&Certificate| {
         let tbs = certificate.parsed().tbs_certificate();
         *tbs.issuer() == signer.issuer_and_serial.issuer && *tbs.serial_number() == signer.issuer_and_serial.serial
@@ -190,7 +195,8 @@ fn judge(info: ContentInfo) -> Result<Opened, CmsFault> {
             _ => Err(CmsFault::Attribute(name)),
         }
     };
-    let content_type: ObjectIdentifier = single(CONTENT_TYPE, "contentType")?.decode_as().map_err(|_| CmsFault::Attribute("contentType"))?;
+    let content_type: ObjectIdentifier =
+        single(CONTENT_TYPE, "contentType")?.decode_as().map_err(|_| CmsFault::Attribute("contentType"))?;
     if content_type != signed.content.content_type {
         return Err(CmsFault::Attribute("contentType"));
     }
@@ -323,7 +329,10 @@ impl SigningCertificate {
         let sm2 = signer.key().algorithm() == Algorithm::Sm2;
         let by = if sm2 { Algorithm::Sm2 } else { Algorithm::EcdsaP256 };
         let hash = octets(&by.digest(&[signer.der()]));
-        Self { certificates: vec![CertificateId { algorithm: sm2.then(|| by.digest_identifier()), hash, issuer_and_serial: None }], policies: None }
+        Self {
+            certificates: vec![CertificateId { algorithm: sm2.then(|| by.digest_identifier()), hash, issuer_and_serial: None }],
+            policies: None,
+        }
     }
 
     /// RFC 5035 3: the first one is the signer's.
@@ -331,7 +340,9 @@ impl SigningCertificate {
         let Some(id) = self.certificates.first() else { return false };
         let by = match &id.algorithm {
             None => Some(Algorithm::EcdsaP256),
-            Some(named) => [Algorithm::EcdsaP256, Algorithm::Ed25519, Algorithm::Sm2].into_iter().find(|a| a.digest_identifier().oid == named.oid),
+            Some(named) => {
+                [Algorithm::EcdsaP256, Algorithm::Ed25519, Algorithm::Sm2].into_iter().find(|a| a.digest_identifier().oid == named.oid)
+            }
         };
         by.is_some_and(|by| id.hash.as_bytes() == by.digest(&[certificate.der()]))
     }
@@ -394,7 +405,8 @@ mod tests {
         assert_eq!(travelled.complete(&signature, None).unwrap(), sign(&signer, &signer.algorithm().digest(&CONTENT), now()).unwrap());
         // An answer by another key, or to another question, becomes no signature.
         let stranger = test_signer(folder.path(), "signer-revoked", now()).unwrap();
-        for wrong in [stranger.sign(travelled.to_be_signed()).unwrap(), signer.sign(b"another question").unwrap(), Vec::new(), vec![0; 72]] {
+        for wrong in [stranger.sign(travelled.to_be_signed()).unwrap(), signer.sign(b"another question").unwrap(), Vec::new(), vec![0; 72]]
+        {
             let error = travelled.complete(&wrong, None).unwrap_err();
             assert!(error.to_string().contains("nothing was signed"), "{error}");
         }
@@ -424,7 +436,8 @@ mod tests {
             }
         }
         let start = cms.windows(64).position(|w| w == &signer.chain()[1].der()[..64]).unwrap();
-        let elsewhere: Vec<usize> = accepted.into_iter().filter(|at| !(start..start + signer.chain()[1].der().len()).contains(at)).collect();
+        let elsewhere: Vec<usize> =
+            accepted.into_iter().filter(|at| !(start..start + signer.chain()[1].der().len()).contains(at)).collect();
         assert_eq!(elsewhere, Vec::<usize>::new());
         assert!(open(&[cms.as_slice(), b"\0"].concat()).is_err(), "nothing may follow");
         assert!(open(&cms[..cms.len() - 1]).is_err());
@@ -439,8 +452,22 @@ mod tests {
             let (_, cms) = signed(folder.path(), id);
             std::fs::write(path("cms"), &cms).unwrap();
             let root = path("trust/root.pem");
-            let arguments =
-                ["cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", &path("cms"), "-content", &path("content"), "-CAfile", &root, "-purpose", "any"];
+            let arguments = [
+                "cms",
+                "-verify",
+                "-cades",
+                "-binary",
+                "-inform",
+                "DER",
+                "-in",
+                &path("cms"),
+                "-content",
+                &path("content"),
+                "-CAfile",
+                &root,
+                "-purpose",
+                "any",
+            ];
             let Some(answer) = openssl(&arguments, b"") else { return };
             assert!(answer.is_ok() && answer.text().contains("Verification successful"), "{id}: {}", answer.text());
             std::fs::write(path("other"), b"other content").unwrap();

@@ -34,7 +34,9 @@ impl ModuleSigner {
         let failed = |e: Error| SignError::Device(format!("{}: the PKCS#11 module does not start: {e}", library.display()));
         let chain = Certificate::read_chain(certificates)?;
         if chain[0].key().algorithm() == Algorithm::Sm2 {
-            return Err(SignError::Device("PKCS#11 has no standard way to sign with SM2; use a key file or the seal device's own service".to_owned()));
+            return Err(SignError::Device(
+                "PKCS#11 has no standard way to sign with SM2; use a key file or the seal device's own service".to_owned(),
+            ));
         }
         let module = Pkcs11::new(library).map_err(failed)?;
         match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
@@ -44,7 +46,10 @@ impl ModuleSigner {
         }
         let slots = module.get_slots_with_token().map_err(failed)?;
         let labelled = |slot: &Slot| module.get_token_info(*slot).is_ok_and(|info| info.label() == token);
-        let slot = slots.into_iter().find(labelled).ok_or_else(|| SignError::Device(format!("{}: no token is labelled `{token}`", library.display())))?;
+        let slot = slots
+            .into_iter()
+            .find(labelled)
+            .ok_or_else(|| SignError::Device(format!("{}: no token is labelled `{token}`", library.display())))?;
         let signer = Self {
             module,
             slot,
@@ -72,7 +77,12 @@ impl ModuleSigner {
         let wanted = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(self.key.clone().into_bytes())];
         match session.find_objects(&wanted).map_err(failed)?.as_slice() {
             [key] => Ok((session, *key)),
-            found => Err(SignError::Device(format!("token `{}` has {} private keys labelled `{}` instead of one", self.token, found.len(), self.key))),
+            found => Err(SignError::Device(format!(
+                "token `{}` has {} private keys labelled `{}` instead of one",
+                self.token,
+                found.len(),
+                self.key
+            ))),
         }
     }
 
@@ -82,7 +92,9 @@ impl ModuleSigner {
             Algorithm::EcdsaP256 => session.sign(&Mechanism::Ecdsa, key, &algorithm.digest(&[message])),
             Algorithm::Rsa => session.sign(&Mechanism::Sha256RsaPkcs, key, message),
             // SM2 was refused when the module was opened.
-            Algorithm::Ed25519 | Algorithm::Sm2 => session.sign(&Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure)), key, message),
+            Algorithm::Ed25519 | Algorithm::Sm2 => {
+                session.sign(&Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure)), key, message)
+            }
         }
     }
 }
@@ -104,7 +116,8 @@ impl Signer for ModuleSigner {
             .map_err(|e| SignError::Device(format!("token `{}` did not sign: {e}; nothing was signed", self.token)))?;
         *open = Some((session, key));
         if self.algorithm() == Algorithm::EcdsaP256 {
-            return pair_to_der(&signature).ok_or_else(|| SignError::Device(format!("token `{}` gave no ECDSA signature; nothing was signed", self.token)));
+            return pair_to_der(&signature)
+                .ok_or_else(|| SignError::Device(format!("token `{}` gave no ECDSA signature; nothing was signed", self.token)));
         }
         Ok(signature)
     }
@@ -167,7 +180,9 @@ mod tests {
             let opened = cms::open(&signed).unwrap();
             assert_eq!((opened.message_digest, opened.signer.der()), (digest, signer.chain()[0].der()));
         }
-        let refused = |token: &str, key: &str, pin: &str, id: &str| ModuleSigner::open(library, token, key, pin, &certificates(id)).err().unwrap().to_string();
+        let refused = |token: &str, key: &str, pin: &str, id: &str| {
+            ModuleSigner::open(library, token, key, pin, &certificates(id)).err().unwrap().to_string()
+        };
         assert!(refused("other", "signer-p256", "4321", "signer-p256").contains("no token is labelled `other`"));
         assert!(refused("seals", "other", "4321", "signer-p256").contains("0 private keys labelled `other`"));
         assert!(refused("seals", "signer-revoked", "4321", "signer-p256").contains("does not belong to"));

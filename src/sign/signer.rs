@@ -227,13 +227,25 @@ mod tests {
             ("sm2", &["-algorithm", "SM2"]),
         ];
         for (name, how) in algorithms {
-            let (plain, locked, certificate) = (path(&format!("{name}.pem")), path(&format!("{name}.enc.pem")), path(&format!("{name}.crt")));
+            let (plain, locked, certificate) =
+                (path(&format!("{name}.pem")), path(&format!("{name}.enc.pem")), path(&format!("{name}.crt")));
             if run(&[&["genpkey"], how, &["-out", plain.to_str().unwrap()]].concat()).is_none() {
                 return;
             }
             restrict(&plain);
             let digest = if name == "sm2" { "-sm3" } else { "-sha256" };
-            run(&["req", "-x509", "-new", digest, "-subj", "/CN=TEST", "-key", plain.to_str().unwrap(), "-out", certificate.to_str().unwrap()]);
+            run(&[
+                "req",
+                "-x509",
+                "-new",
+                digest,
+                "-subj",
+                "/CN=TEST",
+                "-key",
+                plain.to_str().unwrap(),
+                "-out",
+                certificate.to_str().unwrap(),
+            ]);
             run(&["pkcs8", "-topk8", "-in", plain.to_str().unwrap(), "-out", locked.to_str().unwrap(), "-passout", "pass:secret"]);
             let open = FileSigner::open(&plain, &certificate, None).unwrap();
             let signature = open.sign(b"message").unwrap();
@@ -294,7 +306,8 @@ mod tests {
     /// GB/T 32918.5 A.2: the example of the standard, over its own curve point and user id.
     #[test]
     fn sm2_public_keys_follow_the_standard() {
-        let key = sm2::SecretKey::from_slice(&hex::decode("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8").unwrap()).unwrap();
+        let key =
+            sm2::SecretKey::from_slice(&hex::decode("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8").unwrap()).unwrap();
         let Some(PrivateKey::Sm2(key)) = sm2_key(&key) else { panic!("a valid key") };
         let public = hex::encode(key.verifying_key().to_sec1_bytes());
         assert!(public.ends_with("09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"), "{public}");

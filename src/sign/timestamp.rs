@@ -227,7 +227,10 @@ mod tests {
         if openssl(&["version"], b"").is_none() {
             return;
         }
-        let stamp = stamp(Algorithm::EcdsaP256, &signature, now(), |question| server(folder.path(), question).ok_or_else(|| "no OpenSSL".to_owned())).unwrap();
+        let stamp = stamp(Algorithm::EcdsaP256, &signature, now(), |question| {
+            server(folder.path(), question).ok_or_else(|| "no OpenSSL".to_owned())
+        })
+        .unwrap();
         assert!(stamp.authority.subject().contains("TEST Time-Stamp"));
         assert!((now().as_second() - stamp.at.as_second()).abs() < 60, "{}", stamp.at);
         let cms = prepared.complete(&signature, Some(&stamp.token)).unwrap();
@@ -242,9 +245,14 @@ mod tests {
         std::fs::write(path("stamped"), &signature).unwrap();
         std::fs::write(path("content"), b"content").unwrap();
         let (root, ca) = (path("trust/root.pem"), path("certificates/issuing-ca.pem"));
-        let judged = openssl(&["ts", "-verify", "-data", &path("stamped"), "-in", &path("token"), "-token_in", "-CAfile", &root, "-untrusted", &ca], b"").unwrap();
+        let judged = openssl(
+            &["ts", "-verify", "-data", &path("stamped"), "-in", &path("token"), "-token_in", "-CAfile", &root, "-untrusted", &ca],
+            b"",
+        )
+        .unwrap();
         assert!(judged.is_ok(), "{}", judged.text());
-        let arguments = ["cms", "-verify", "-cades", "-binary", "-inform", "DER", "-content", &path("content"), "-CAfile", &root, "-purpose", "any"];
+        let arguments =
+            ["cms", "-verify", "-cades", "-binary", "-inform", "DER", "-content", &path("content"), "-CAfile", &root, "-purpose", "any"];
         assert!(openssl(&arguments, &cms).unwrap().is_ok());
     }
 
