@@ -30,17 +30,17 @@ pub struct Prepared {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Der(#[serde(with = "base64_bytes")] Vec<u8>);
 
-/// Prepares a signature over content of the given digest, made with the digest of the signer's algorithm
-/// ([`Algorithm::digest`]). There is no signing-time attribute: PAdES keeps that instant in the PDF (EN 319 142-1 6.3).
-pub fn prepare(chain: &[Certificate], digest: &[u8], at: Timestamp) -> Result<Prepared, SignError> {
+/// Prepares a signature over content given in parts (a PDF's bytes before and after the signature's own place). There is no
+/// signing-time attribute: PAdES keeps that instant in the PDF (EN 319 142-1 6.3).
+pub fn prepare(chain: &[Certificate], content: &[&[u8]], at: Timestamp) -> Result<Prepared, SignError> {
     let signer = &chain[0];
     signer.check_valid(at)?;
     let algorithm = signer.key().algorithm();
-    debug_assert_eq!(digest.len(), algorithm.digest(&[]).len(), "the digest is made with the signer's algorithm");
+    let digest = algorithm.digest(content);
     let content_type = if algorithm == Algorithm::Sm2 { GB_DATA } else { DATA };
     let attributes = SetOfVec::try_from(vec![
         attribute(CONTENT_TYPE, to_any(&content_type)),
-        attribute(MESSAGE_DIGEST, to_any(&octets(digest))),
+        attribute(MESSAGE_DIGEST, to_any(&octets(&digest))),
         attribute(SIGNING_CERTIFICATE_V2, to_any(&SigningCertificate::pin(signer))),
     ]);
     let attributes = to_der(&attributes.expect("three different attributes are a set"));
@@ -50,8 +50,8 @@ pub fn prepare(chain: &[Certificate], digest: &[u8], at: Timestamp) -> Result<Pr
 }
 
 /// Prepares, signs and completes in one step, for a key that is at hand.
-pub fn sign(signer: &dyn Signer, digest: &[u8], at: Timestamp) -> Result<Vec<u8>, SignError> {
-    let prepared = prepare(signer.chain(), digest, at)?;
+pub fn sign(signer: &dyn Signer, content: &[&[u8]], at: Timestamp) -> Result<Vec<u8>, SignError> {
+    let prepared = prepare(signer.chain(), content, at)?;
     prepared.complete(&signer.sign(prepared.to_be_signed())?, None)
 }
 
@@ -123,15 +123,14 @@ impl Prepared {
 }
 
 /// A CMS signature whose own mathematics hold: the signed attributes are signed by the signer's key.
-/// Whether the content has the signed digest, and whether the signer is trusted, is for the caller to see.
+/// Whether the content is what was signed ([`Self::covers`]), and whether the signer is trusted, is for the caller to see.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// The signer's certificate.
     pub signer: Certificate,
     /// All certificates that came along, the signer's included, in the order of the file.
     pub certificates: Vec<Certificate>,
-    /// The digest of the content, under the signer's algorithm.
-    pub message_digest: Vec<u8>,
+    message_digest: Vec<u8>,
     /// What the content is called.
     pub content_type: ObjectIdentifier,
     /// The content, where it is inside.
@@ -140,6 +139,13 @@ pub struct Opened {
     pub signature: Vec<u8>,
     /// The time-stamp token over it.
     pub time_stamp: Option<Vec<u8>>,
+}
+
+impl Opened {
+    /// Whether this content, given in parts, is what was signed.
+    pub fn covers(&self, content: &[&[u8]]) -> bool {
+        self.signer.key().algorithm().digest(content) == self.message_digest
+    }
 }
 
 /// Reads a CMS signature of ours strictly: DER throughout, nothing after it, one signer, each attribute once, the signing
@@ -372,8 +378,7 @@ mod tests {
 
     fn signed(folder: &Path, id: &str) -> (FileSigner, Vec<u8>) {
         let signer = test_signer(folder, id, now()).unwrap();
-        let digest = signer.algorithm().digest(&CONTENT);
-        let cms = sign(&signer, &digest, now()).unwrap();
+        let cms = sign(&signer, &CONTENT, now()).unwrap();
         (signer, cms)
     }
 
@@ -383,12 +388,12 @@ mod tests {
         for id in ["signer-p256", "signer-ed25519", "signer-sm2", "signer-rsa"] {
             let (signer, cms) = signed(folder.path(), id);
             let opened = open(&cms).unwrap();
-            assert_eq!(opened.message_digest, signer.algorithm().digest(&CONTENT));
+            assert!(opened.covers(&CONTENT) && opened.covers(&[&CONTENT.concat()]) && !opened.covers(&CONTENT[..1]));
             assert_eq!(opened.signer.der(), signer.chain()[0].der());
             assert_eq!(opened.certificates.len(), 2, "signer and intermediate, no root");
             assert!(opened.content.is_none() && opened.time_stamp.is_none());
-            assert_eq!(cms, sign(&signer, &signer.algorithm().digest(&CONTENT), now()).unwrap(), "deterministic");
-            let prepared = prepare(signer.chain(), &opened.message_digest, now()).unwrap();
+            assert_eq!(cms, sign(&signer, &CONTENT, now()).unwrap(), "deterministic");
+            let prepared = prepare(signer.chain(), &CONTENT, now()).unwrap();
             let room = prepared.longest().unwrap();
             assert!(cms.len() <= room && room - cms.len() <= 8, "{} of {room}", cms.len());
         }
@@ -398,11 +403,11 @@ mod tests {
     fn a_remote_device_may_answer_later() {
         let folder = tempfile::tempdir().unwrap();
         let signer = test_signer(folder.path(), "signer-p256", now()).unwrap();
-        let prepared = prepare(signer.chain(), &signer.algorithm().digest(&CONTENT), now()).unwrap();
+        let prepared = prepare(signer.chain(), &CONTENT, now()).unwrap();
         let travelled: Prepared = serde_json::from_str(&serde_json::to_string(&prepared).unwrap()).unwrap();
         assert_eq!(travelled, prepared);
         let signature = signer.sign(travelled.to_be_signed()).unwrap();
-        assert_eq!(travelled.complete(&signature, None).unwrap(), sign(&signer, &signer.algorithm().digest(&CONTENT), now()).unwrap());
+        assert_eq!(travelled.complete(&signature, None).unwrap(), sign(&signer, &CONTENT, now()).unwrap());
         // An answer by another key, or to another question, becomes no signature.
         let stranger = test_signer(folder.path(), "signer-revoked", now()).unwrap();
         for wrong in [stranger.sign(travelled.to_be_signed()).unwrap(), signer.sign(b"another question").unwrap(), Vec::new(), vec![0; 72]]
@@ -416,7 +421,7 @@ mod tests {
     fn an_expired_signer_is_refused_before_signing() {
         let folder = tempfile::tempdir().unwrap();
         let signer = test_signer(folder.path(), "signer-expired", now()).unwrap();
-        let error = sign(&signer, &signer.algorithm().digest(&CONTENT), now()).unwrap_err().to_string();
+        let error = sign(&signer, &CONTENT, now()).unwrap_err().to_string();
         assert!(error.contains("Expired") && error.contains("is valid from"), "{error}");
     }
 
@@ -484,7 +489,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         for id in ["signer-ed25519", "signer-sm2"] {
             let (signer, cms) = signed(folder.path(), id);
-            let prepared = prepare(signer.chain(), &signer.algorithm().digest(&CONTENT), now()).unwrap();
+            let prepared = prepare(signer.chain(), &CONTENT, now()).unwrap();
             std::fs::write(path("attributes"), prepared.to_be_signed()).unwrap();
             std::fs::write(path("value"), open(&cms).unwrap().signature).unwrap();
             let Some(key) = openssl(&["x509", "-in", &path(&format!("certificates/{id}.pem")), "-noout", "-pubkey"], b"") else { return };
