@@ -141,10 +141,11 @@ impl Fonts {
     /// The fonts compiled into the binary.
     pub fn embedded() -> Result<Self, FontError> {
         Self::load("fonts", |name| {
-            EMBEDDED.iter().find(|(n, _)| *n == name).map(|(_, data)| *data).ok_or_else(|| FontError::Unreadable {
-                file: name.to_owned(),
-                cause: std::io::ErrorKind::NotFound.into(),
-            })
+            EMBEDDED
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, data)| *data)
+                .ok_or_else(|| FontError::Unreadable { file: name.to_owned(), cause: std::io::ErrorKind::NotFound.into() })
         })
     }
 
