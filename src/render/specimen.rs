@@ -1,0 +1,115 @@
+//! A page with one of everything, for the tests of the renderers that draw it.
+
+use std::sync::Arc;
+
+use crate::font::Fonts;
+use crate::layout::Document;
+use crate::page::{Art, Face, Glyph, Image, Item, Length, Page, Path, Point, Qr, Rect, Rgb, Role, Run, Seal, Segment, Symbol, Text};
+use crate::record::{Picture, PictureFormat};
+
+/// Text on one line, its baseline starting at (x, y) millimetres.
+pub fn text(fonts: &Fonts, chain: &str, content: &str, (x, y): (f64, f64), pt: f64, color: Rgb) -> Text {
+    let chain = fonts.chain(chain).expect("a chain of fonts.toml");
+    let size = Length::pt(pt);
+    let mut runs: Vec<Run> = Vec::new();
+    let mut at = Point { x: Length::mm(x), y: Length::mm(y) };
+    for ch in content.chars() {
+        let (font, id) = fonts.glyph(chain, ch).expect("a glyph");
+        let advance = size.scaled(f64::from(fonts.font(font).advance(id)) / f64::from(fonts.font(font).upem));
+        if runs.last().is_none_or(|run| run.font != font) {
+            runs.push(Run { font, size, origin: at, glyphs: Vec::new() });
+        }
+        runs.last_mut().expect("just pushed").glyphs.push(Glyph { id, ch, advance });
+        at.x = at.x + advance;
+    }
+    let area = Rect { x: Length::mm(x), y: Length::mm(y) - size, w: at.x - Length::mm(x), h: size };
+    Text { role: Role::Value, name: None, content: content.to_owned(), runs, color, rotation: 0.0, area }
+}
+
+/// A filled rectangle.
+pub fn bar(area: Rect, color: Rgb, alpha: u8) -> Path {
+    let corner = |x, y| Point { x, y };
+    let segments = vec![
+        Segment::Move(corner(area.x, area.y)),
+        Segment::Line(corner(area.right(), area.y)),
+        Segment::Line(corner(area.right(), area.bottom())),
+        Segment::Line(corner(area.x, area.bottom())),
+        Segment::Close,
+    ];
+    Path { segments, fill: Some(color), stroke: None, alpha }
+}
+
+/// A symbol of version 8's size with finders and a pattern that is no code.
+pub fn symbol() -> Symbol {
+    let side = 49;
+    let finder = |x: usize, y: usize| {
+        let ring = x.abs_diff(3).max(y.abs_diff(3));
+        (ring <= 4).then_some(ring != 2 && ring != 4)
+    };
+    let dark = |i: usize| {
+        let (x, y) = (i % side, i / side);
+        let corners = [finder(x, y), finder(side - 1 - x, y), finder(x, side - 1 - y)];
+        corners.into_iter().flatten().next().unwrap_or((x * x + y * y * 3 + x * y) % 7 < 3)
+    };
+    Symbol { side, dark: (0..side * side).map(dark).collect() }
+}
+
+/// A photograph of the samples.
+pub fn photo() -> Picture {
+    let bytes = include_bytes!("../../samples/records/photos/p01.jpg").to_vec();
+    let size = image::load_from_memory(&bytes).expect("a good sample");
+    Picture { format: PictureFormat::Jpeg, width: size.width(), height: size.height(), grey: false, alpha: false, bytes }
+}
+
+/// A signature of the samples, with alpha.
+pub fn signature() -> Picture {
+    let bytes = include_bytes!("../../samples/records/signatures/s01.png").to_vec();
+    let size = image::load_from_memory(&bytes).expect("a good sample");
+    Picture { format: PictureFormat::Png, width: size.width(), height: size.height(), grey: false, alpha: size.color().has_alpha(), bytes }
+}
+
+/// A red ring, to be drawn twice its size.
+fn seal() -> Art {
+    let size = Length::mm(10.0);
+    let rect = Rect { x: Length::ZERO, y: Length::ZERO, w: size, h: size };
+    Art { size: (size, size), paths: vec![bar(rect, Rgb(0xd9, 0x22, 0x1f), 200)] }
+}
+
+/// A document with one of everything.
+pub fn document(fonts: &Fonts) -> Document {
+    let mut title = text(fonts, "HeiBold", "一级建造师注册证书", (60.0, 60.0), 26.0, Rgb(0xc8, 0x16, 0x1d));
+    title.role = Role::Title;
+    let mut across = text(fonts, "HeiBold", "样张 SAMPLE", (45.0, 235.0), 72.0, Rgb(0xe4, 0xe4, 0xe4));
+    (across.role, across.rotation) = (Role::Ornament, 30.0);
+    let face = Face {
+        digest: [7; 32],
+        items: vec![Item::Path(bar(Rect::mm(10.0, 10.0, 190.0, 1.0), Rgb(0x3f, 0x78, 0xb5), 255)), Item::Text(title), Item::Text(across)],
+    };
+    let photo_box = Rect::mm(144.6, 83.6, 38.8, 49.4);
+    let photo = photo();
+    let photo_box = photo_box.fit(photo.width, photo.height);
+    let sign = signature();
+    let sign_box = Rect::mm(56.4, 239.5, 34.9, 15.2).fit(sign.width, sign.height);
+    let line = |chain, content, y, pt| Item::Text(text(fonts, chain, content, (30.0, y), pt, Rgb::BLACK));
+    let items = vec![
+        line("Hei", "姓　　名：王䶮 𬎆 㛃", 90.0, 16.0),
+        line("Song", "注册专业：建筑工程（有效期：2019-10-14至2022-10-13）", 150.0, 12.0),
+        line("Kai", "聘用企业：北京测试云川建筑工程有限公司", 140.0, 16.0),
+        Item::Image(Image { area: photo_box, picture: Arc::new(photo), alt: "照片".to_owned() }),
+        Item::Image(Image { area: sign_box, picture: Arc::new(sign), alt: "签名".to_owned() }),
+        Item::Qr(Qr { area: Rect::mm(21.2, 236.7, 29.0, 29.0), symbol: Arc::new(symbol()), alt: "二维码".to_owned() }),
+        line("Hei", "中华人民共和国住房和城乡建设部", 225.0, 14.0),
+        Item::Seal(Seal { area: Rect::mm(40.0, 210.0, 20.0, 20.0), art: Arc::new(seal()), alt: "测试专用章".to_owned() }),
+    ];
+    Document {
+        page: Page { size: (Length::mm(210.0), Length::mm(297.0)), face: Arc::new(face), items },
+        title: "一级建造师注册证书".to_owned(),
+        author: "发证机关".to_owned(),
+        subject: "京1112012201990001".to_owned(),
+        id: [1; 16],
+        instant: jiff::Timestamp::UNIX_EPOCH,
+        test: true,
+        metadata: Vec::new(),
+        attachments: Vec::new(),
+    }
+}
