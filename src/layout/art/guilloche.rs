@@ -65,6 +65,13 @@ pub struct RosetteSpec {
     pub flower: Petals,
 }
 
+impl RosetteSpec {
+    /// The rosette that layouts get when they say no more than where.
+    pub fn at(centre_mm: [f64; 2]) -> Self {
+        Self { centre_mm, radius_mm: rosette_radius(), color: rosette_color(), petals: rosette_petals(), flower: flower_petals() }
+    }
+}
+
 fn rosette_radius() -> f64 {
     46.0
 }
@@ -251,7 +258,7 @@ mod tests {
     const LANDSCAPE: (Length, Length) = (A4.1, A4.0);
 
     fn behind_text() -> RosetteSpec {
-        toml::from_str("centre_mm = [105.0, 160.0]").unwrap()
+        RosetteSpec::at([105.0, 160.0])
     }
 
     fn points(path: &Path) -> impl Iterator<Item = Point> + '_ {
