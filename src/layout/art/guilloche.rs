@@ -355,13 +355,16 @@ mod tests {
 
     #[test]
     fn a_whole_face_is_at_most_12_kilobytes() {
-        let emblem = drawing(include_str!("../../../layouts/art/emblem.svg"), "emblem.svg").unwrap();
-        let emblem = fitted(&emblem, &Rect::mm(94.5, 24.0, 21.0, 21.0));
-        let parts = [rosette(&behind_text()), frame(&FrameSpec::default(), A4), emblem];
-        let sizes = parts.each_ref().map(|part| deflated(part));
-        let whole = deflated(&parts.concat());
-        println!("rosette, frame, emblem: {sizes:?}, together {whole} bytes");
-        assert!(whole <= 12_000, "{whole} bytes: {sizes:?}");
+        for entry in std::fs::read_dir("layouts/art").unwrap() {
+            let path = entry.unwrap().path();
+            let emblem = drawing(&std::fs::read_to_string(&path).unwrap(), "").unwrap();
+            let emblem = fitted(&emblem, &Rect::mm(94.5, 24.0, 21.0, 21.0));
+            let parts = [rosette(&behind_text()), frame(&FrameSpec::default(), A4), emblem];
+            let sizes = parts.each_ref().map(|part| deflated(part));
+            let whole = deflated(&parts.concat());
+            println!("{}: rosette, frame, emblem {sizes:?}, together {whole} bytes", path.display());
+            assert!(whole <= 12_000, "{}: {whole} bytes, {sizes:?}", path.display());
+        }
     }
 
     /// As PDF operators in points, deflated.
