@@ -62,7 +62,10 @@ pub struct Font {
     pub descent: i16,
     /// Height of a capital letter in font units.
     pub cap_height: i16,
+    /// The box around all its glyphs in font units: left, bottom, right, top.
+    pub bounds: [i16; 4],
     parsed: FontRef<'static>,
+    tables: subset::Tables,
 }
 
 impl Font {
@@ -70,7 +73,8 @@ impl Font {
         let malformed = |cause: String| FontError::Malformed { file: file.to_owned(), cause };
         let parsed = FontRef::new(data).map_err(|e| malformed(e.to_string()))?;
         let metrics = parsed.metrics(Size::unscaled(), LocationRef::default());
-        subset::check(&parsed).map_err(malformed)?;
+        let tables = subset::Tables::find(&parsed).map_err(malformed)?;
+        let bounds = metrics.bounds.unwrap_or_default();
         Ok(Self {
             name,
             data,
@@ -78,7 +82,9 @@ impl Font {
             ascent: metrics.ascent as i16,
             descent: metrics.descent as i16,
             cap_height: metrics.cap_height.unwrap_or(metrics.ascent * 0.8) as i16,
+            bounds: [bounds.x_min, bounds.y_min, bounds.x_max, bounds.y_max].map(|side| side as i16),
             parsed,
+            tables,
         })
     }
 
@@ -90,8 +96,7 @@ impl Font {
 
     /// A glyph's advance width in font units.
     pub fn advance(&self, glyph: u16) -> u16 {
-        let metrics = self.parsed.glyph_metrics(Size::unscaled(), LocationRef::default());
-        metrics.advance_width(GlyphId::new(u32::from(glyph))).unwrap_or(0.0) as u16
+        self.tables.metrics(glyph).0
     }
 
     /// Draws a glyph's outline in font units, y upwards.
@@ -141,10 +146,11 @@ impl Fonts {
     /// The fonts compiled into the binary.
     pub fn embedded() -> Result<Self, FontError> {
         Self::load("fonts", |name| {
-            EMBEDDED.iter().find(|(n, _)| *n == name).map(|(_, data)| *data).ok_or_else(|| FontError::Unreadable {
-                file: name.to_owned(),
-                cause: std::io::ErrorKind::NotFound.into(),
-            })
+            EMBEDDED
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, data)| *data)
+                .ok_or_else(|| FontError::Unreadable { file: name.to_owned(), cause: std::io::ErrorKind::NotFound.into() })
         })
     }
 
