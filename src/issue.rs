@@ -1,1 +1,185 @@
-//! The whole line from record to issued licence.
+//! The whole line from record to issued licence, readable top to bottom.
+
+pub mod batch;
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+
+use crate::annotation::{Refusal, UsePeriod, Wish, annotate};
+use crate::config::Settings;
+use crate::font::{FontError, Fonts};
+use crate::layout::{Document, Issue, LayoutFault, Layouts};
+use crate::page::Face;
+use crate::qr::{Capsule, QrError};
+use crate::record::Record;
+use crate::render::{self, Format, OfdRenderer, PdfRenderer, PngRenderer, RenderError};
+use crate::sign::{Keyring, SignError};
+use crate::statement;
+
+/// Everything that is made once and then issues any number of licences, from any number of threads.
+pub struct Line {
+    fonts: Arc<Fonts>,
+    layouts: Layouts,
+    keyring: Keyring,
+    verify_base: String,
+    faces: Vec<Arc<Face>>,
+    preview_dpi: u16,
+    pdf: OnceLock<Result<PdfRenderer, RenderError>>,
+    ofd: OnceLock<Result<OfdRenderer, RenderError>>,
+    png: OnceLock<Result<PngRenderer, RenderError>>,
+}
+
+/// Why the line cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// A font is missing or broken.
+    #[error(transparent)]
+    Font(#[from] FontError),
+    /// Layouts are wrong; all faults together.
+    #[error("{}", join(.0))]
+    Layout(Vec<LayoutFault>),
+    /// Keys cannot be used.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+/// A licence as a finished page, not yet in any format.
+#[derive(Debug)]
+pub struct Composed {
+    /// The page and what travels beside it.
+    pub document: Document,
+    /// 证照标识.
+    pub identifier: String,
+    /// Use period; none for types without one.
+    pub period: Option<UsePeriod>,
+    /// The text of the QR code.
+    pub qr: String,
+}
+
+/// A licence with its files.
+#[derive(Debug)]
+pub struct Issued {
+    /// 证照标识.
+    pub identifier: String,
+    /// Use period; none for types without one.
+    pub period: Option<UsePeriod>,
+    /// The text of the QR code.
+    pub qr: String,
+    /// The files that were asked for.
+    pub files: Vec<(Format, Vec<u8>)>,
+}
+
+/// Why a record was not issued.
+#[derive(Debug, thiserror::Error)]
+pub enum NotIssued {
+    /// By the rule.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// No layout of that licence type.
+    #[error("licence_type: `{id}` is not a known licence type{}", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    UnknownType {
+        /// The type as written.
+        id: String,
+        /// The nearest known one.
+        nearest: Option<String>,
+    },
+    /// The record does not fit its layout; all faults together.
+    #[error("{}", join(.0))]
+    Layout(Vec<LayoutFault>),
+    /// The QR code cannot be made.
+    #[error(transparent)]
+    Qr(#[from] QrError),
+    /// A file cannot be made.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+}
+
+fn join(faults: &[LayoutFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl Line {
+    /// Loads fonts, layouts and keys.
+    pub fn open(settings: &Settings, keyring: Keyring) -> Result<Self, LineError> {
+        let fonts = Arc::new(match &settings.fonts {
+            Some(folder) => Fonts::from_folder(folder)?,
+            None => Fonts::embedded()?,
+        });
+        let layouts = match &settings.layouts {
+            Some(folder) => Layouts::from_folder(folder, &fonts),
+            None => Layouts::embedded(&fonts),
+        }
+        .map_err(LineError::Layout)?;
+        let faces = layouts.iter().map(|l| Arc::clone(if keyring.test { &l.sample_face } else { &l.face })).collect();
+        Ok(Self {
+            fonts,
+            layouts,
+            keyring,
+            verify_base: settings.verify_base.clone(),
+            faces,
+            preview_dpi: settings.preview_dpi,
+            pdf: OnceLock::new(),
+            ofd: OnceLock::new(),
+            png: OnceLock::new(),
+        })
+    }
+
+    /// The licence types.
+    pub fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
+    /// The fonts.
+    pub fn fonts(&self) -> &Fonts {
+        &self.fonts
+    }
+
+    /// Takes one record down the line as of an instant.
+    pub fn issue(&self, record: &Record, at: Timestamp, wish: Wish, formats: &[Format]) -> Result<Issued, NotIssued> {
+        let Composed { document, identifier, period, qr } = self.compose(record, at, wish)?;
+        let files = formats.iter().map(|&format| Ok((format, self.render(&document, format)?))).collect::<Result<_, RenderError>>()?;
+        Ok(Issued { identifier, period, qr, files })
+    }
+
+    /// The line up to the finished page: rule, statement, code, layout.
+    pub fn compose(&self, record: &Record, at: Timestamp, wish: Wish) -> Result<Composed, NotIssued> {
+        let layout = self
+            .layouts
+            .find(&record.licence_type)
+            .map_err(|nearest| NotIssued::UnknownType { id: record.licence_type.clone(), nearest: nearest.map(ToOwned::to_owned) })?;
+        let annotated = annotate(record, &layout.rules, at, wish).map_err(NotIssued::Refused)?;
+        let identifier = layout.identifier(record);
+        let statement = statement::state(&annotated, layout, &identifier, &self.keyring.salt, self.keyring.test);
+        let key = &self.keyring.statement;
+        let digits = Capsule::new(&annotated, layout, &statement, key.kid)?.sign(key)?;
+        let qr = format!("{}{digits}", self.verify_base);
+        let issue = Issue {
+            annotated: &annotated,
+            identifier: &identifier,
+            statement: &statement.bytes,
+            qr: &qr,
+            symbol: Arc::new(crate::qr::symbol(&self.verify_base, &digits)?),
+            at,
+            test: self.keyring.test,
+        };
+        let document = layout.compose(&self.fonts, &issue).map_err(NotIssued::Layout)?;
+        Ok(Composed { document, identifier, period: annotated.period(), qr })
+    }
+
+    /// One document in one format.
+    pub fn render(&self, document: &Document, format: Format) -> Result<Vec<u8>, RenderError> {
+        // Renderers are made when first asked for: a run that wants PDF alone does not draw preview faces.
+        match format {
+            Format::Pdf => ready(self.pdf.get_or_init(|| PdfRenderer::new(&self.fonts, &self.faces)))?.render(document),
+            Format::Ofd => ready(self.ofd.get_or_init(|| OfdRenderer::new(&self.fonts, &self.faces)))?.render(document),
+            Format::Png => ready(self.png.get_or_init(|| PngRenderer::new(&self.fonts, &self.faces, self.preview_dpi)))?.render(document),
+            Format::Svg => Ok(render::svg(&self.fonts, document).into_bytes()),
+            Format::Txt => Ok(render::text(document).into_bytes()),
+        }
+    }
+}
+
+fn ready<R>(made: &Result<R, RenderError>) -> Result<&R, RenderError> {
+    made.as_ref().map_err(Clone::clone)
+}

@@ -1,3 +1,7 @@
-//! The command line.
+//! The command line: `certpress --help` shows what it does.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

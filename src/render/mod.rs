@@ -15,7 +15,7 @@ pub use svg::render as svg;
 pub use text::render as text;
 
 /// Why a document cannot be rendered.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum RenderError {
     /// A library refused what we gave it.
     #[error("{format}: {cause}")]
@@ -25,4 +25,32 @@ pub enum RenderError {
         /// Why.
         cause: String,
     },
+}
+
+/// A form that a document can be given out in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, clap::ValueEnum)]
+pub enum Format {
+    /// PDF/A-3u.
+    Pdf,
+    /// OFD (GB/T 33190-2016).
+    Ofd,
+    /// Preview picture.
+    Png,
+    /// Vector preview.
+    Svg,
+    /// What the page says, a line for each text.
+    Txt,
+}
+
+impl Format {
+    /// The file extension, also the key in reports.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Ofd => "ofd",
+            Self::Png => "png",
+            Self::Svg => "svg",
+            Self::Txt => "txt",
+        }
+    }
 }

@@ -1,0 +1,112 @@
+//! `certpress keys`: makes, shows, replaces and publishes the keys of this installation.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use certpress::clock::Clock;
+use certpress::sign::{KeyState, Keyring, TrustedKey};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+/// Make, show, replace and publish the keys that sign statements and QR codes.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  certpress keys init                        make test keys in keys/
+  certpress keys list                        which key signs, and which are trusted
+  certpress keys export --json > keys.json   the list that verifiers fetch
+  certpress keys rotate --keys /srv/keys     sign with a new key from now on")]
+pub struct KeysArgs {
+    #[command(subcommand)]
+    verb: Verb,
+    /// The folder of keys
+    #[arg(long, global = true, value_name = "DIR", default_value = "keys", env = "CERTPRESS_KEYS")]
+    keys: PathBuf,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make test keys, where there are none yet
+    Init,
+    /// Show which key signs now, and every key whose signatures count
+    List,
+    /// Make a new test key and sign with it from now on; the old one stays trusted
+    Rotate,
+    /// Print the public keys, as PEM or with --json as the key list for verifiers
+    Export,
+}
+
+/// Runs `certpress keys`.
+pub fn run(args: &KeysArgs, clock: &dyn Clock, out: &mut dyn Write) -> anyhow::Result<()> {
+    let folder = &args.keys;
+    match args.verb {
+        Verb::Init => {
+            let (keyring, made) = Keyring::open_or_init(folder, clock.now())?;
+            if !args.json {
+                let found = if made { "test keys made in" } else { "keys were already there, nothing changed:" };
+                writeln!(out, "{found} {}", folder.display())?;
+            }
+            show(&keyring, args, out)
+        }
+        Verb::List => show(&Keyring::open(folder)?, args, out),
+        Verb::Rotate => {
+            let keyring = Keyring::rotate(folder, clock.now())?;
+            show(&keyring, args, out)?;
+            if !args.json {
+                retired_note(&keyring, folder, out)?;
+            }
+            Ok(())
+        }
+        Verb::Export => export(&Keyring::open(folder)?, args, out),
+    }
+}
+
+fn export(keyring: &Keyring, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&keyring.key_list())?)?;
+    } else {
+        for key in &keyring.trusted {
+            write!(out, "{}", key.pem())?;
+        }
+    }
+    Ok(())
+}
+
+fn show(keyring: &Keyring, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    if args.json {
+        let key = |key: &TrustedKey| json!({"kid": key.name(), "state": keyring.state(key), "test": key.test, "from": key.from, "until": key.until});
+        let keys: Vec<_> = keyring.trusted.iter().map(key).collect();
+        writeln!(out, "{}", json!({"folder": args.keys, "keys": keys}))?;
+        return Ok(());
+    }
+    writeln!(out, "{:<5} {:<10} {:<5} {:<21} until", "kid", "state", "test", "from")?;
+    for key in &keyring.trusted {
+        let state = match keyring.state(key) {
+            KeyState::InUse => "in use",
+            KeyState::Retired => "retired",
+            KeyState::Trusted => "trusted",
+        };
+        let instant = |at: Option<jiff::Timestamp>| at.map_or_else(|| "–".to_owned(), |at| at.to_string());
+        let test = if key.test { "yes" } else { "no" };
+        writeln!(out, "{:<5} {state:<10} {test:<5} {:<21} {}", key.name(), instant(key.from), instant(key.until))?;
+    }
+    if keyring.test {
+        writeln!(out, "The key in use is a test key: each file it signs says 样张 SAMPLE.")?;
+    }
+    Ok(())
+}
+
+fn retired_note(keyring: &Keyring, folder: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let retired = keyring.trusted.iter().filter(|key| keyring.state(key) == KeyState::Retired).max_by_key(|key| key.until);
+    if let Some(retired) = retired {
+        let file = folder.join("private").join(format!("statement-{}.pem", retired.name()));
+        writeln!(
+            out,
+            "Nothing needs {} any more: destroy it or lock it away. Publish the keys anew: certpress keys export --json",
+            file.display()
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The command line, a file for each subcommand; the only place that joins rooms by hand.
+
+mod doctor;
+mod issue;
+mod keys;
+mod layout;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use certpress::config::{Overrides, Settings};
+
+/// Issues electronic licences as PDF and OFD with verifiable QR codes.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 110, after_help = "\
+Examples:
+  certpress issue --out out                      issue the sample records
+  certpress issue batch.xlsx --out out --formats pdf,ofd
+  certpress verify out/京1112012201990001.png    read and judge the QR code in a picture
+  certpress layout preview constructor-1 --out face.png
+  certpress doctor                               check fonts, layouts and keys")]
+struct Cli {
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Show the causes of an error
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Issue licences from record files
+    Issue(issue::IssueArgs),
+    /// Judge QR texts and pictures that hold a QR code
+    Verify(verify::VerifyArgs),
+    /// Check or preview licence types
+    Layout(layout::LayoutArgs),
+    /// Make, list, rotate and export keys
+    Keys(keys::KeysArgs),
+    /// Check that fonts, layouts, samples and keys are in order
+    Doctor(doctor::DoctorArgs),
+}
+
+/// Parses the arguments, runs the subcommand, and says what went wrong in one line.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let verbose = cli.verbose;
+    let result = Settings::load(cli.overrides).map_err(anyhow::Error::from).and_then(|settings| match cli.command {
+        Command::Issue(args) => issue::run(&args, &settings),
+        Command::Verify(args) => verify::run(&args, &settings),
+        Command::Layout(args) => layout::run(&args, &settings),
+        Command::Keys(args) => keys::run(&args, &settings),
+        Command::Doctor(args) => doctor::run(&args, &settings),
+    });
+    result.unwrap_or_else(|error| {
+        eprintln!("certpress: {error}");
+        if verbose {
+            for cause in error.chain().skip(1) {
+                eprintln!("  because: {cause}");
+            }
+        }
+        ExitCode::FAILURE
+    })
+}
+
+/// `--as-of`, or the present moment.
+fn instant(as_of: Option<jiff::Timestamp>) -> jiff::Timestamp {
+    use certpress::clock::{Clock, SystemClock};
+    as_of.unwrap_or_else(|| SystemClock.now())
+}
