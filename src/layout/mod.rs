@@ -19,7 +19,6 @@ use crate::font::Fonts;
 use crate::page::{Length, Page};
 
 pub use check::check;
-pub use art::{FrameSpec, RosetteSpec, SealSpec};
 
 /// A composed licence: the page and all that travels beside it. Only a [`Layout`] makes one.
 #[derive(Clone, Debug)]

@@ -176,8 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn the_emblem_can_be_printed() {
-        let art = drawing(include_str!("../../../layouts/art/emblem.svg"), "emblem.svg").unwrap();
-        assert_eq!(art.size, (Length::mm(21.0), Length::mm(21.0)));
+    fn every_shipped_drawing_can_be_printed() {
+        let mut count = 0;
+        for entry in std::fs::read_dir("layouts/art").unwrap() {
+            let path = entry.unwrap().path();
+            let art = drawing(&std::fs::read_to_string(&path).unwrap(), path.to_str().unwrap()).unwrap();
+            assert_eq!(art.size, (Length::mm(21.0), Length::mm(21.0)), "{}", path.display());
+            count += 1;
+        }
+        assert!(count > 0);
     }
 }
