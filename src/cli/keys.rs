@@ -9,7 +9,7 @@ use certpress::sign::{KeyState, Keyring, TrustedKey, make_test_pki};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-/// Make, show, replace and publish the keys that sign
+/// Make, show, replace and publish the keys that sign statements and QR codes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   certpress keys init                        make test keys in keys/
@@ -38,7 +38,8 @@ enum Verb {
 
 /// Runs `certpress keys`.
 pub fn run(args: &KeysArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let (folder, out) = (settings.keys.as_path(), &mut std::io::stdout().lock());
+    let folder = settings.keys.as_path();
+    let out = &mut std::io::stdout().lock();
     match args.verb {
         Verb::Init => {
             let now = super::instant(None);
@@ -51,23 +52,23 @@ pub fn run(args: &KeysArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
                     writeln!(out, "test certificates made: {}", certificates.join(", "))?;
                 }
             }
-            show(&keyring, folder, args.json, out)?;
+            show(&keyring, folder, args, out)?;
         }
-        Verb::List => show(&Keyring::open(folder)?, folder, args.json, out)?,
+        Verb::List => show(&Keyring::open(folder)?, folder, args, out)?,
         Verb::Rotate => {
             let keyring = Keyring::rotate(folder, super::instant(None))?;
-            show(&keyring, folder, args.json, out)?;
+            show(&keyring, folder, args, out)?;
             if !args.json {
                 retired_note(&keyring, folder, out)?;
             }
         }
-        Verb::Export => export(&Keyring::open(folder)?, args.json, out)?,
+        Verb::Export => export(&Keyring::open(folder)?, args, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn export(keyring: &Keyring, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
-    if json {
+fn export(keyring: &Keyring, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&keyring.key_list())?)?;
     } else {
         for key in &keyring.trusted {
@@ -77,8 +78,8 @@ fn export(keyring: &Keyring, json: bool, out: &mut dyn Write) -> anyhow::Result<
     Ok(())
 }
 
-fn show(keyring: &Keyring, folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
-    if json {
+fn show(keyring: &Keyring, folder: &Path, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    if args.json {
         let key = |key: &TrustedKey| json!({"kid": key.name(), "state": keyring.state(key), "test": key.test, "from": key.from, "until": key.until});
         let keys: Vec<_> = keyring.trusted.iter().map(key).collect();
         writeln!(out, "{}", json!({"folder": folder, "keys": keys}))?;

@@ -115,7 +115,9 @@ impl Parser<'_> {
         let status = self.required_text(&object, "status", "one of valid, suspended, cancelled, revoked, withdrawn", status);
         let reported = self.flag(&object, "reported", None);
         let fields = self.fields(&object);
-        if valid_to.is_none() && object.value("valid_to").is_none() && !(specialties.iter().any(|s| s.valid_to.is_some())) {
+        let endless = specialties.is_empty() || specialties.iter().any(|s| s.valid_to.is_none());
+        let said = self.faults.iter().any(|f| f.field == "valid_to" || f.field.starts_with("specialties"));
+        if valid_to.is_none() && endless && !said {
             self.fault("valid_to", "no last day of validity: give it here or for each of the specialties");
         }
         Some(Record {
@@ -545,5 +547,256 @@ fn kind_of(value: &Value) -> &'static str {
         Value::String(_) => "text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use serde_json::json;
+
+    use super::*;
+
+    fn options() -> Options {
+        Options { today: date(2021, 4, 22), lenient_identifiers: false }
+    }
+
+    fn good() -> Value {
+        json!({
+            "licence_type": "constructor-1", "number": "京1112012201990001", "serial": "TEST0120210001", "version": 2,
+            "holder": {
+                "name": "王䶮", "sex": "男", "birth_date": "1985-06-12", "id_type": "111", "id_number": "110000198506120010",
+                "phone_bound": true, "photo": "photos/p01.jpg", "signature": "signatures/s01.png",
+            },
+            "employer": {"name": "北京测试云川建筑工程有限公司", "uscc": "91110000MAFAKE019D"},
+            "specialties": [{"name": "建筑工程", "valid_from": "2019-10-14", "valid_to": "2022-10-13"}],
+            "valid_from": null, "valid_to": null,
+            "issuer": {"name": "中华人民共和国住房和城乡建设部", "code": "11100000000013338W"},
+            "issued_on": "2020-05-12", "status": "valid", "reported": true, "fields": {"职务": "经理"},
+        })
+    }
+
+    /// The good record with some values put in; a path that leads to nothing is made.
+    fn with(changes: &[(&str, Value)]) -> Value {
+        let mut record = good();
+        for (path, value) in changes {
+            let mut place = &mut record;
+            for step in path.split('.') {
+                place = match step.parse::<usize>() {
+                    Ok(at) => &mut place[at],
+                    Err(_) => &mut place[step],
+                };
+            }
+            *place = value.clone();
+        }
+        record
+    }
+
+    fn loaded(value: &Value, options: &Options) -> Loaded {
+        Record::from_json(value, "r.json", Some(Path::new("samples/records")), options)
+    }
+
+    /// The only fault that a changed record has.
+    fn fault(changes: &[(&str, Value)]) -> String {
+        let faults = loaded(&with(changes), &options()).record.unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        faults[0].to_string()
+    }
+
+    #[test]
+    fn a_whole_record_survives_the_round_trip() {
+        let record = loaded(&good(), &options()).record.unwrap();
+        assert_eq!((record.version, record.holder.sex, record.status), (2, Some(Sex::Male), Status::Valid));
+        assert_eq!(record.holder.photo.as_ref().unwrap().width, 465);
+        let written = serde_json::to_value(&record).unwrap();
+        let again = Record::from_json(&written, "again", None, &options()).record.unwrap();
+        assert_eq!(again, record);
+    }
+
+    #[test]
+    fn every_case_of_the_rule_loads() {
+        let cases: Value = serde_json::from_str(include_str!("../../tests/data/cases.json")).unwrap();
+        for case in cases.as_array().unwrap() {
+            let mut record = case["record"].clone();
+            for (key, file) in [("photo", "photos/p01.jpg"), ("signature", "signatures/s01.png")] {
+                if record["holder"][key].is_string() {
+                    record["holder"][key] = file.into();
+                }
+            }
+            let loaded = loaded(&record, &options());
+            let fields: Vec<&str> = loaded.warnings.iter().map(|w| w.field.as_str()).collect();
+            // Two of the numbers tell another sex than the record: that is a warning.
+            let expected: &[&str] = if matches!(case["id"].as_str(), Some("R08" | "R09")) { &["holder.sex"] } else { &[] };
+            assert_eq!(fields, expected, "{}", case["id"]);
+            assert!(loaded.record.is_ok(), "{:?}", loaded.record);
+        }
+    }
+
+    #[test]
+    fn a_wrong_check_digit_names_the_right_one_and_masks_the_number() {
+        assert_eq!(
+            fault(&[("holder.id_number", json!("110000198506120011"))]),
+            "r.json: holder.id_number: 居民身份证 `110***********0011`: the check digit is wrong: expected 0"
+        );
+        assert_eq!(
+            fault(&[("employer.uscc", json!("91110000MAFAKE019E"))]),
+            "r.json: employer.uscc: 统一社会信用代码 `911***********019E`: the check digit is wrong: expected D"
+        );
+        assert!(fault(&[("issuer.code", json!("11100000000013338X"))]).ends_with("expected W"));
+    }
+
+    #[test]
+    fn lenient_identifiers_make_wrong_check_digits_warnings_and_nothing_else() {
+        let lenient = Options { lenient_identifiers: true, ..options() };
+        let record = with(&[("holder.id_number", json!("110000198506120011")), ("employer.uscc", json!("91110000MAFAKE019E"))]);
+        let result = loaded(&record, &lenient);
+        assert!(result.record.is_ok());
+        assert_eq!(result.warnings.iter().map(|w| w.field.as_str()).collect::<Vec<_>>(), ["holder.id_number", "employer.uscc"]);
+        let record = with(&[("holder.id_number", json!("110000198506130011"))]);
+        let faults = loaded(&record, &lenient).record.unwrap_err();
+        assert_eq!(faults[0].field, "holder.birth_date");
+        assert!(loaded(&with(&[("holder.id_number", json!("11000019850612001"))]), &lenient).record.is_err());
+    }
+
+    #[test]
+    fn no_message_shows_an_identity_number() {
+        for number in ["110000198506120011", "11000019850612001O", "1100001985061200100", "990000198513120010", " 110000198506120011\u{7}"]
+        {
+            for id_type in ["111", "414", "516", "999", "001", "112"] {
+                let record = with(&[("holder.id_number", json!(number)), ("holder.id_type", json!(id_type))]);
+                for fault in loaded(&record, &options()).record.err().unwrap_or_default() {
+                    assert!(!fault.to_string().contains("198506120") && !fault.to_string().contains("198513120"), "{fault}");
+                }
+            }
+        }
+        let message = fault(&[("holder.id_number", json!(110_000_198_506_120_010_u64))]);
+        assert_eq!(message, "r.json: holder.id_number: expected the number of the identity document, in quotes, found a number");
+    }
+
+    #[test]
+    fn all_faults_are_found_in_one_pass() {
+        let record = with(&[
+            ("licence_type", json!("一级建造师")),
+            ("number", json!("../etc/passwd")),
+            ("serial", json!("a b")),
+            ("version", json!(1000)),
+            ("holder.name", json!("王\u{202E}伟")),
+            ("holder.birth_date", json!("1985-02-30")),
+            ("holder.phone_bound", json!("yes")),
+            ("holder.phto", json!("x")),
+            ("employer", json!("a company")),
+            ("specialties.0.valid_to", json!("2019-10-13")),
+            ("issuer.name", Value::Null),
+            ("issued_on", json!(20_200_512)),
+            ("status", json!("revokd")),
+            ("reported", Value::Null),
+            ("fields", json!({"职务": 7})),
+        ]);
+        let faults = loaded(&record, &options()).record.unwrap_err();
+        let found: BTreeMap<&str, &str> = faults.iter().map(|f| (f.field.as_str(), f.message.as_str())).collect();
+        for (field, part) in [
+            ("licence_type", "`一级建造师` is not the id of a licence type"),
+            ("number", "holds a character that no licence number has (character 3)"),
+            ("serial", "character 1 has no place there"),
+            ("version", "expected a whole number from 1 to 999"),
+            ("holder.name", "`王\\u{202e}伟` holds the text-direction character U+202E at character 2"),
+            ("holder.birth_date", "`1985-02-30` is not a date; write it as 2021-04-22"),
+            ("holder.phone_bound", "expected true or false, found text"),
+            ("holder.phto", "is not a known name; did you mean `photo`?"),
+            ("employer", "expected an object {…}, found text"),
+            ("specialties.0.valid_to", "2019-10-13 lies before valid_from 2019-10-14"),
+            ("issuer.name", "is missing; expected the authority's name"),
+            ("issued_on", "expected a date such as 2021-04-22, in quotes, found a number"),
+            ("status", "`revokd` is not a status; did you mean `revoked`?"),
+            ("reported", "is missing; expected true or false"),
+            ("fields.职务", "expected text in quotes, found a number"),
+        ] {
+            assert!(found.get(field).is_some_and(|m| m.contains(part)), "{field}: {:?}", found.get(field));
+        }
+        assert_eq!(found.len(), 15, "{found:?}");
+    }
+
+    #[test]
+    fn what_is_no_object_is_one_fault() {
+        for value in [json!(null), json!([]), json!("x"), json!(7)] {
+            assert_eq!(loaded(&value, &options()).record.unwrap_err().len(), 1);
+        }
+    }
+
+    #[test]
+    fn names_are_normalised_and_bounded() {
+        let name = |raw: &str| loaded(&with(&[("holder.name", json!(raw))]), &options()).record.unwrap().holder.name;
+        assert_eq!(name("  阿卜杜•热西提  "), "阿卜杜·热西提");
+        assert!(fault(&[("holder.name", json!("王".repeat(10_000)))]).contains("has 10000 characters; at most 100 are accepted"));
+    }
+
+    #[test]
+    fn the_number_tells_birth_date_and_sex_where_they_are_left_out() {
+        let record = with(&[("holder.sex", Value::Null), ("holder.birth_date", Value::Null)]);
+        let holder = loaded(&record, &options()).record.unwrap().holder;
+        assert_eq!((holder.sex, holder.birth_date), (Some(Sex::Male), Some(date(1985, 6, 12))));
+        assert!(fault(&[("holder.birth_date", json!("1985-06-13"))]).contains("does not agree with the birth date"));
+        let passport = [("holder.id_type", json!("414")), ("holder.id_number", json!("C01X00T47")), ("holder.sex", Value::Null)];
+        assert!(fault(&passport).contains("holder.sex: is missing"));
+        let unborn = [passport[0].clone(), passport[1].clone(), ("holder.birth_date", json!("today+1d"))];
+        assert!(fault(&unborn).contains("a birth date lies between 1900-01-01 and today"));
+    }
+
+    #[test]
+    fn a_company_holds_a_licence_without_sex_and_birth_date() {
+        let holder = json!({"name": "北京测试云川建筑工程有限公司", "id_type": "001", "id_number": "91110000MAFAKE019D"});
+        let changes = [("holder", holder), ("licence_type", json!("enterprise-qualification")), ("employer", Value::Null)];
+        let record = loaded(&with(&changes), &options()).record.unwrap();
+        assert_eq!((record.holder.sex, record.holder.birth_date, record.employer), (None, None, None));
+        let mut with_sex = with(&changes);
+        with_sex["holder"]["sex"] = "男".into();
+        assert_eq!(loaded(&with_sex, &options()).record.unwrap_err()[0].message, "a company has none; leave it out");
+    }
+
+    #[test]
+    fn a_licence_ends_some_day() {
+        assert!(fault(&[("specialties", json!([]))]).contains("valid_to: no last day of validity"));
+        assert!(loaded(&with(&[("specialties", json!([])), ("valid_to", json!("today+2y"))]), &options()).record.is_ok());
+        assert!(fault(&[("specialties.0", json!({"name": "建筑工程"}))]).contains("no last day of validity"));
+    }
+
+    #[test]
+    fn a_specialty_is_listed_once() {
+        let line = json!({"name": "建筑工程", "valid_to": "2022-10-13"});
+        assert!(fault(&[("specialties", json!([line, line]))]).contains("specialties.1.name: `建筑工程` is listed twice"));
+        assert!(fault(&[("specialties", Value::Array(vec![line; 31]))]).contains("31 entries"));
+    }
+
+    #[test]
+    fn pictures_come_from_below_the_record_or_from_within_it() {
+        for (path, why) in [
+            ("photos/nobody.jpg", "is not there (looked for samples/records/photos/nobody.jpg)"),
+            ("photos", "is not a file"),
+            ("/etc/hostname", "leads out of the record's folder"),
+            ("../records/photos/p01.jpg", "leads out of the record's folder"),
+            ("photos/../../x.jpg", "leads out of the record's folder"),
+            ("C:/photos/p01.jpg", "is an address"),
+            ("https://example.cn/p.jpg", "is an address"),
+            ("photos\\p01.jpg", "is not a plain path"),
+            ("photos/hard/text.jpg", "is a text file, not a JPEG or PNG picture"),
+            ("photos/hard/truncated.jpg", "ends in the middle of the picture"),
+            ("photos/hard/huge.png", "has 30000 × 30000 pixels; at most 8000 a side and 50 million in all are accepted"),
+            ("data:image/jpeg,abc", "is not base64"),
+            ("data:image/jpeg;base64,###", "is not correct base64"),
+            ("data:image/jpeg;base64,aGVsbG8=", "the data: picture is a text file"),
+        ] {
+            let message = fault(&[("holder.photo", json!(path))]);
+            assert!(message.starts_with("r.json: holder.photo: ") && message.contains(why), "{message}");
+        }
+        let none = loaded(&with(&[("holder.photo", Value::Null)]), &options()).record.unwrap();
+        assert_eq!(none.holder.photo, None);
+        let faults = Record::from_json(&good(), "r", None, &options()).record.unwrap_err();
+        assert!(faults[0].message.contains("only data: pictures are accepted here"), "{faults:?}");
+    }
+
+    #[test]
+    fn values_from_the_input_cannot_disturb_a_terminal() {
+        let message = fault(&[("status", json!("\u{1B}[2J\u{202E}x".to_owned() + &"y".repeat(500)))]);
+        assert!(!message.contains(['\u{1B}', '\u{202E}']) && message.len() < 300, "{message}");
     }
 }

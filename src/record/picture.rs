@@ -359,7 +359,7 @@ fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, Picture
         _ => ExtendedColorType::Rgba8,
     };
     let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Sub)
         .write_image(image.as_bytes(), image.width(), image.height(), colour)
         .map_err(damage)?;
     Ok(assemble(PictureFormat::Png, bytes, image))
@@ -372,14 +372,21 @@ fn assemble(format: PictureFormat, bytes: Vec<u8>, image: DynamicImage) -> Pictu
     let (colour, opacity) = match image {
         DynamicImage::ImageLuma8(grey) => (grey.into_raw(), None),
         DynamicImage::ImageRgb8(rgb) => (rgb.into_raw(), None),
-        DynamicImage::ImageLumaA8(both) => (both.pixels().map(|p| p.0[0]).collect(), Some(both.pixels().map(|p| p.0[1]).collect())),
-        other => {
-            let both = other.into_rgba8();
-            let colour = both.pixels().flat_map(|p| [p.0[0], p.0[1], p.0[2]]).collect();
-            (colour, Some(both.pixels().map(|p| p.0[3]).collect()))
-        }
+        DynamicImage::ImageLumaA8(both) => parted::<2>(both.as_raw()),
+        other => parted::<4>(other.into_rgba8().as_raw()),
     };
     Picture { format, width, height, grey, alpha, bytes, colour, opacity }
+}
+
+/// Colour and opacity apart, of samples with `N` channels of which the last is alpha.
+fn parted<const N: usize>(samples: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
+    let count = samples.len() / N;
+    let (mut colour, mut opacity) = (Vec::with_capacity(count * (N - 1)), Vec::with_capacity(count));
+    for pixel in samples.chunks_exact(N) {
+        colour.extend_from_slice(&pixel[..N - 1]);
+        opacity.push(pixel[N - 1]);
+    }
+    (colour, Some(opacity))
 }
 
 /// 8 bits, without an alpha channel that says nothing and without colours that are all grey.

@@ -234,18 +234,144 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::record::Status;
 
     fn options() -> Options {
         Options { today: date(2025, 6, 10), lenient_identifiers: false }
     }
 
+    fn all(paths: &[&Path]) -> Vec<Loaded> {
+        read(&paths.iter().map(|p| p.to_path_buf()).collect::<Vec<_>>(), &options()).collect()
+    }
+
+    fn messages(loaded: &Loaded) -> Vec<String> {
+        loaded.record.as_ref().unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    /// A record as short as can be, on one line.
+    fn line(number: u32) -> String {
+        format!(
+            concat!(
+                r#"{{"licence_type":"constructor-1","number":"N{}","serial":"1","holder":{{"name":"王䶮","id_type":"111","#,
+                r#""id_number":"110000198506120010"}},"valid_to":"today","issuer":{{"name":"部","code":"11100000000013338W"}},"#,
+                r#""issued_on":"today-1y","status":"valid","reported":true}}"#
+            ),
+            number
+        )
+    }
+
     #[test]
-    fn every_sample_loads() {
-        let loaded: Vec<Loaded> = read(&[PathBuf::from("samples/records")], &options()).collect();
-        assert!(loaded.len() >= 22, "{}", loaded.len());
-        for one in loaded {
-            eprintln!("{} {:?}", one.source, one.warnings);
-            one.record.unwrap();
+    fn every_sample_loads_on_any_day() {
+        for today in [date(2025, 6, 10), date(2028, 2, 29), date(2026, 12, 31)] {
+            let options = Options { today, lenient_identifiers: false };
+            let mut sources = Vec::new();
+            let mut numbers = std::collections::BTreeSet::new();
+            for loaded in read(&[PathBuf::from("samples/records"), PathBuf::from("samples/other")], &options) {
+                let record = loaded.record.unwrap_or_else(|faults| panic!("{faults:?}"));
+                assert!(numbers.insert(record.number.clone()), "{} is there twice", record.number);
+                assert_eq!(loaded.number, Some(record.number));
+                sources.push(loaded.source);
+            }
+            assert!(sources.len() >= 38, "{}", sources.len());
+            assert_eq!(sources[0], "samples/records/r01-constructor-1-rare-character.json");
         }
+    }
+
+    #[test]
+    fn tables_and_lines_say_the_same() {
+        let of =
+            |file: &str| -> Vec<Record> { all(&[&Path::new("samples/other").join(file)]).into_iter().map(|l| l.record.unwrap()).collect() };
+        let comparable = |mut record: Record| {
+            record.number = String::new();
+            record.serial = String::new();
+            record
+        };
+        let expected: Vec<Record> = of("batch.jsonl").into_iter().map(comparable).collect();
+        assert_eq!(expected.len(), 4);
+        assert_eq!(expected[1].holder.birth_date, Some(date(1988, 5, 20)));
+        assert_eq!((expected[2].fields["初次领证日期"].as_str(), expected[3].status), ("2022-06-10", Status::Cancelled));
+        for file in ["utf8.csv", "gb18030.csv", "batch.xlsx"] {
+            assert_eq!(of(file).into_iter().map(comparable).collect::<Vec<_>>(), expected, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_bad_record_does_not_spoil_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("batch.jsonl");
+        fs::write(&path, format!("{}\n{{broken\n\n{}\n", line(1), line(2))).unwrap();
+        let loaded = all(&[&path]);
+        let good: Vec<bool> = loaded.iter().map(|l| l.record.is_ok()).collect();
+        assert_eq!(good, [true, false, true]);
+        assert!(loaded[1].source.ends_with("batch.jsonl:2") && loaded[2].source.ends_with("batch.jsonl:4"));
+        assert!(messages(&loaded[1])[0].contains("batch.jsonl:2:2: is not valid JSON: key must be a string"), "{:?}", messages(&loaded[1]));
+
+        let path = folder.path().join("list.json");
+        fs::write(&path, format!("[\n{},\n{},\n  {{\"number\": 7,\n   \"x\" }}\n]", line(1), line(2))).unwrap();
+        let loaded = all(&[&path]);
+        assert_eq!(loaded.iter().map(|l| l.record.is_ok()).collect::<Vec<_>>(), [true, true, false]);
+        assert!(loaded[1].source.ends_with("list.json:3"));
+        assert!(messages(&loaded[2])[0].contains("list.json:5:8: is not valid JSON: expected `:`"), "{:?}", messages(&loaded[2]));
+    }
+
+    #[test]
+    fn places_without_records_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("notes.txt"), "nothing").unwrap();
+        fs::write(folder.path().join(".hidden.json"), "{").unwrap();
+        fs::write(folder.path().join("~$book.xlsx"), "lock").unwrap();
+        let empty = folder.path().join("sub/empty.json");
+        for (path, message) in [
+            (folder.path().to_owned(), "holds no *.json"),
+            (folder.path().join("nowhere.json"), "cannot be read: No such file"),
+            (folder.path().join("notes.txt"), "is not a file of records"),
+            (empty.clone(), "holds no record"),
+        ] {
+            let loaded = all(&[&path]);
+            assert_eq!(loaded.len(), 1, "{path:?}");
+            assert!(messages(&loaded[0])[0].contains(message), "{:?}", messages(&loaded[0]));
+            fs::create_dir_all(empty.parent().unwrap()).unwrap();
+            fs::write(&empty, " \n").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_table_with_a_wrong_heading_is_refused_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        fs::write(&path, "姓名,身份证号吗,holder.nam,holder.name\n王,1,2,3\n").unwrap();
+        let loaded = all(&[&path]);
+        assert_eq!(loaded.len(), 1);
+        let messages = messages(&loaded[0]);
+        assert_eq!(messages.len(), 3, "{messages:?}");
+        assert!(messages[0].contains("t.csv:1: 身份证号吗: is not a known column; did you mean `身份证号`?"), "{messages:?}");
+        assert!(messages[1].contains("holder.nam: is not a known column; did you mean `holder.name`?"), "{messages:?}");
+        assert!(messages[2].contains("holder.name: this column says the same as column `姓名`"), "{messages:?}");
+    }
+
+    #[test]
+    fn rows_are_named_by_their_line_and_their_cells_by_their_field() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        fs::write(&path, "注册编号,\"姓\n名\",版本\n\nN1,\"王\n䶮\",x\nN2,李,1,9\n").unwrap();
+        let loaded = all(&[&path]);
+        assert!(loaded[0].source.ends_with("t.csv:4"), "{}", loaded[0].source);
+        assert_eq!(loaded[0].number.as_deref(), Some("N1"));
+        let messages = messages(&loaded[0]).join("\n");
+        for part in
+            ["holder.name: `王\\u{a}䶮` holds the control character U+000A", "version: expected a whole number", "status: is missing"]
+        {
+            assert!(messages.contains(part), "{messages}");
+        }
+        assert!(self::messages(&loaded[1])[0].ends_with("t.csv:6: has 4 cells, but the header row has 3"));
+    }
+
+    #[test]
+    fn ten_thousand_lines_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("many.jsonl");
+        let lines: Vec<String> = (0..10_000).map(line).collect();
+        fs::write(&path, lines.join("\n")).unwrap();
+        assert_eq!(inputs(&[path]).filter(|i| i.source().contains("many.jsonl:")).count(), 10_000);
     }
 }

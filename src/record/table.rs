@@ -47,7 +47,8 @@ pub(super) fn csv(mut input: impl BufRead + Send + 'static) -> Result<Rows, Vec<
     let first_line = probe.split(|&b| b == b'\n').next().unwrap_or_default();
     let count = |separator: u8| first_line.iter().filter(|&&b| b == separator).count();
     let separator = [b',', b'\t', b';'].into_iter().max_by_key(|&s| (count(s), s == b',')).unwrap_or(b',');
-    let rest = Cursor::new(probe[start..].to_vec()).chain(input);
+    // A last line without its end gets one, so that lines can be counted from behind.
+    let rest = Cursor::new(probe.split_off(start)).chain(input).chain(&b"\n"[..]);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(rest);
 
     let mut record = csv::ByteRecord::new();
@@ -61,7 +62,8 @@ pub(super) fn csv(mut input: impl BufRead + Send + 'static) -> Result<Rows, Vec<
         loop {
             let (number, refused) = match reader.read_byte_record(&mut record) {
                 Ok(false) => return None,
-                Ok(true) => (record.position().map_or(0, |p| p.line() as usize), None),
+                // Counted from the row's end, because the reader passes over blank lines before a row.
+                Ok(true) => (reader.position().line() as usize - 1 - record.as_slice().iter().filter(|&&b| b == b'\n').count(), None),
                 Err(error) => (error.position().map_or(0, |p| p.line() as usize), Some(error.to_string())),
             };
             if let Some(why) = refused {

@@ -60,7 +60,7 @@ fn song() -> String {
 }
 
 /// Ink that lets what it is stamped on be read.
-const OPACITY: u8 = 222;
+const OPACITY: u8 = 204;
 
 /// Draws a seal as a single path, so that its ink is even where contours touch.
 pub fn seal(spec: &SealSpec, fonts: &Fonts) -> Result<Art, String> {
