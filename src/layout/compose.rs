@@ -127,10 +127,7 @@ impl TextSlot {
         if let Some(fixed) = &self.fixed {
             return Ok(Some(Item::Text(fixed.clone())));
         }
-        let words = self.words(facts).map_err(|fault| match fault {
-            ValueFault::Missing(name) => format!("the item `{label}` prints `{name}`, which the record does not have"),
-            ValueFault::NoDate(name) => format!("the item `{label}` prints `{name}` as a date; write it in the record as YYYY-MM-DD"),
-        })?;
+        let words = self.words(facts).map_err(|fault| format!("the item `{label}` {fault}"))?;
         let setting = set(fonts, &self.style, self.area, &words).map_err(|fault| fault.message(label, self.area))?;
         Ok(Some(Item::Text(Text {
             role: self.role,

@@ -8,12 +8,14 @@ use toml::Spanned;
 
 use super::compose::{ImageSlot, Slot, SlotKind, TextSlot};
 use super::metadata::Metadata;
+use super::number::NumberShape;
 use super::spec::{DrawingSpec, ImageSpec, LineSpec, NameInQr, QrSpec, SealPlace, Source, TextSpec, TypeSpec, nearest};
-use super::template::{DateForm, Scope, Template, Value};
+use super::template::{DateForm, Forms, Scope, Template, Value};
 use super::typeset::{Align, Fit, Style, Valign, set, set_rotated};
 use super::{Layout, LayoutFault, art};
 use crate::font::Fonts;
-use crate::page::{Art, Face, Item, Length, Path, Point, Rect, Role, Seal, Segment, Text};
+use crate::record::identifier::LicenceIdentifier;
+use crate::page::{Face, Item, Length, Path, Point, Rect, Role, Seal, Segment, Text};
 
 /// What every file of test keys says on its face.
 const SAMPLE_MARK: &str = "样张 SAMPLE";
@@ -54,12 +56,15 @@ impl Loader<'_> {
         let size = spec.page.size();
         let dates = DateForm::parse(spec.date_form.get_ref());
         let dates = dates.map_err(|message| self.fault(spec.date_form.span().start, message)).ok()?;
+        let words = spec.words.iter().map(|(name, words)| (name.clone(), Arc::new(words.clone()))).collect();
+        let forms = Forms { dates, words };
         self.type_code(&spec.type_code);
+        let numbers = self.numbers(&spec.number_shapes);
 
         let ground = self.ground(spec, size);
         let mut pieces: Vec<(usize, Piece)> = Vec::new();
         for text in &spec.text {
-            pieces.extend(self.text(text, spec, &dates, size).map(|piece| (text.span().start, piece)));
+            pieces.extend(self.text(text, spec, &forms, size).map(|piece| (text.span().start, piece)));
         }
         let sheet = Rect { x: Length::ZERO, y: Length::ZERO, w: size.0, h: size.1 };
         for image in &spec.image {
@@ -74,7 +79,7 @@ impl Loader<'_> {
         pieces.sort_by_key(|(start, _)| *start);
 
         let mark = self.sample_mark(spec, size);
-        let metadata = Metadata::load(&spec.metadata, &dates, self.source, &mut self.faults);
+        let metadata = Metadata::load(&spec.metadata, &forms, self.source, &mut self.faults);
 
         let (mut labels, mut slots) = (Vec::new(), Vec::new());
         for (_, piece) in pieces {
@@ -97,6 +102,7 @@ impl Loader<'_> {
             qr_code: spec.qr_code,
             name_in_qr_commitment: spec.name_in_qr == NameInQr::Commitment,
             rules: spec.rules.clone(),
+            numbers,
             face: Arc::new(face),
             sample_face: Arc::new(sample_face),
             digest,
@@ -113,9 +119,20 @@ impl Loader<'_> {
 
     fn type_code(&mut self, code: &Spanned<String>) {
         let text = code.get_ref();
-        if text.len() != 21 || !text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()) {
-            self.fault(code.span().start, format!("`{text}` is no 证照类型代码: 18 characters of the issuer and 3 digits, 21 together"));
+        if let Err(error) = LicenceIdentifier::new(text, &"0".repeat(18), "0", 1) {
+            self.fault(code.span().start, format!("`{text}` is no 证照类型代码: {error}"));
         }
+    }
+
+    fn numbers(&mut self, shapes: &[Spanned<String>]) -> Vec<NumberShape> {
+        let mut numbers = Vec::with_capacity(shapes.len());
+        for shape in shapes {
+            match NumberShape::parse(shape.get_ref()) {
+                Ok(number) => numbers.push(number),
+                Err(message) => self.fault(shape.span().start, message),
+            }
+        }
+        numbers
     }
 
     /// Frame, rosettes, drawings and lines: what lies under all text.
@@ -138,7 +155,7 @@ impl Loader<'_> {
         self.hash.update(&bytes);
         let svg = String::from_utf8_lossy(&bytes);
         match art::drawing(&svg, &spec.file) {
-            Ok(art) => Some(placed(&art, spec.box_mm)),
+            Ok(art) => Some(art::fitted(&art, &spec.box_mm)),
             Err(message) => {
                 self.fault(at, message);
                 None
@@ -185,7 +202,7 @@ impl Loader<'_> {
         }
     }
 
-    fn text(&mut self, spanned: &Spanned<TextSpec>, spec: &TypeSpec, dates: &DateForm, size: (Length, Length)) -> Option<Piece> {
+    fn text(&mut self, spanned: &Spanned<TextSpec>, spec: &TypeSpec, forms: &Forms, size: (Length, Length)) -> Option<Piece> {
         let at = spanned.span().start;
         let text = self.styled(spanned.get_ref(), spec)?;
         let Some(area) = text.box_mm else {
@@ -199,7 +216,7 @@ impl Loader<'_> {
         };
         let style = self.style(at, &text)?;
         let scope = if text.each.is_some() { Scope::Entry } else { Scope::Record };
-        let template = match Template::parse(words.get_ref(), scope, dates) {
+        let template = match Template::parse(words.get_ref(), scope, forms) {
             Ok(template) => template,
             Err((inside, message)) => {
                 let place = self.source.place_inside(&words.span(), words.get_ref(), inside);
@@ -348,7 +365,8 @@ impl Loader<'_> {
 
     fn within(&mut self, at: usize, area: Rect, sheet: Rect) {
         if !sheet.contains(&area) {
-            self.fault(at, format!("the box {area:?} reaches over the edge of the page {} × {} mm", sheet.w, sheet.h));
+            let Rect { x, y, w, h } = area;
+            self.fault(at, format!("the box [{x}, {y}, {w}, {h}] reaches over the edge of the page of {} × {} mm", sheet.w, sheet.h));
         }
     }
 }
@@ -363,21 +381,70 @@ fn line(spec: &LineSpec) -> Path {
     }
 }
 
-/// The paths of a drawing, fitted into a box in the drawing's proportion.
-fn placed(art: &Art, area: Rect) -> Vec<Path> {
-    let area = area.fit(art.size.0.to_um().unsigned_abs(), art.size.1.to_um().unsigned_abs());
-    let scale = area.w.to_mm() / art.size.0.to_mm();
-    let point = |p: Point| Point { x: area.x + p.x.scaled(scale), y: area.y + p.y.scaled(scale) };
-    let segment = |s: &Segment| match *s {
-        Segment::Move(p) => Segment::Move(point(p)),
-        Segment::Line(p) => Segment::Line(point(p)),
-        Segment::Cubic(a, b, p) => Segment::Cubic(point(a), point(b), point(p)),
-        Segment::Close => Segment::Close,
-    };
-    let path = |p: &Path| Path {
-        segments: p.segments.iter().map(segment).collect(),
-        stroke: p.stroke.map(|(color, width)| (color, width.scaled(scale))),
-        ..p.clone()
-    };
-    art.paths.iter().map(path).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r##"
+name = "测试证书"
+type_code = "11100000000013338W999"
+qr_code = 200
+date_form = "YYYY-MM-DD"
+[rules]
+use_period = { policy = "none" }
+validity = { years = 3, minus_one_day = false }
+[page]
+size_mm = [210, 297]
+[style.plain]
+font = "Hei"
+size_pt = 16
+[[text]]
+style = "plain"
+box_mm = [30, 40, 60, 8]
+text = "姓名："
+[[text]]
+style = "plain"
+box_mm = [70, 40, 60, 8]
+text = "{holder.name}"
+[[qr]]
+box_mm = [30, 200, 25, 25]
+alt = "二维码"
+"##;
+
+    fn faults(text: &str) -> Vec<String> {
+        let fonts = Fonts::embedded().unwrap();
+        let source = Source { file: "layouts/test.toml", text };
+        load("test", &source, &fonts, &|_| None).err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn labels_go_to_the_face_and_values_to_the_licence() {
+        let fonts = Fonts::embedded().unwrap();
+        let layout = load("test", &Source { file: "layouts/test.toml", text: GOOD }, &fonts, &|_| None).unwrap();
+        assert_eq!(layout.face.items.len(), 1);
+        assert_eq!(layout.sample_face.items.len(), 2, "the label and 样张 SAMPLE");
+        assert_eq!(layout.slots.len(), 2);
+        assert_ne!(layout.face.digest, layout.sample_face.digest);
+    }
+
+    #[test]
+    fn faults_have_file_line_and_column() {
+        let one = |from: &str, to: &str, fault: &str| assert_eq!(faults(&GOOD.replacen(from, to, 1)), [format!("layouts/test.toml:{fault}")]);
+        one("qr_code = 200", "qr_cod = 200", "4:1: unknown field `qr_cod`, expected one of `name`, `type_code`, \
+             `type_code_provisional`, `qr_code`, `name_in_qr`, `number_shapes`, `date_form`, `words`, `rules`, `metadata`, `page`, \
+             `sample_mark`, `style`, `frame`, `rosette`, `drawing`, `line`, `text`, `image`, `qr`, `seal`; did you mean `qr_code`?");
+        one("{holder.name}", "{holder.nmae}", "20:10: unknown placeholder `holder.nmae`; did you mean `holder.name`?");
+        one("\"Hei\"", "\"Hay\"", "12:8: there is no chain of fonts `Hay`; there are Hei, HeiBold, Song, Kai");
+        one("style = \"plain\"", "style = \"plian\"", "15:9: there is no [style.plian]; did you mean `plain`?");
+        one("[30, 40, 60, 8]", "[30, 40, 190, 8]", "14:1: the box [30, 40, 190, 8] reaches over the edge of the page of 210 × 297 mm");
+        one("姓名：", "\u{E000}：", "14:1: the item `\u{E000}：` needs \u{E000} (U+E000), which no font of its chain has; add a font that has it");
+        one("[30, 40, 60, 8]", "[30, 40, 10, 8]", "14:1: the item `姓名：` does not fit its box of 10 × 8 mm: 1 line at 16.0 pt, \
+             the smallest size allowed; shorten it or give it more room");
+    }
+
+    #[test]
+    fn all_faults_come_together() {
+        let text = GOOD.replace("{holder.name}", "{holder.nmae}").replace("姓名：", "{number").replace("25, 25]", "25, 20]");
+        assert_eq!(faults(&text).len(), 3);
+    }
 }

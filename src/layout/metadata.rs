@@ -7,7 +7,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::spec::{HolderCode, MetadataSpec, Source};
-use super::template::{DateForm, Facts, Scope, Template, mask};
+use super::template::{Facts, Forms, Scope, Template, mask};
 use super::{LayoutFault, Meta};
 use crate::clock::SHANGHAI;
 use crate::page::Item;
@@ -20,7 +20,7 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    pub fn load(spec: &MetadataSpec, dates: &DateForm, source: &Source, faults: &mut Vec<LayoutFault>) -> Self {
+    pub fn load(spec: &MetadataSpec, forms: &Forms, source: &Source, faults: &mut Vec<LayoutFault>) -> Self {
         let mut extensions = Vec::with_capacity(spec.extensions.len());
         for (name, words) in &spec.extensions {
             if !name.strip_prefix("KZ_").is_some_and(is_short_name) {
@@ -28,7 +28,7 @@ impl Metadata {
                     .push(source.fault(words.span().start, format!("`{name}` is no extension's name: KZ_ and capital letters or digits")));
                 continue;
             }
-            match Template::parse(words.get_ref(), Scope::Record, dates) {
+            match Template::parse(words.get_ref(), Scope::Record, forms) {
                 Ok(template) => extensions.push((name.clone(), template)),
                 Err((inside, message)) => {
                     let place = source.place_inside(&words.span(), words.get_ref(), inside);

@@ -1,9 +1,11 @@
 //! Licence types as data: a TOML with rules, wording and the page in millimetres becomes a page for one record.
 
-mod art;
+pub mod art;
+mod check;
 mod compose;
 mod load;
 mod metadata;
+mod number;
 mod spec;
 mod template;
 mod typeset;
@@ -15,8 +17,10 @@ use jiff::Timestamp;
 
 use crate::font::Fonts;
 use crate::page::{Length, Page};
+use crate::record::Record;
+use crate::record::identifier::LicenceIdentifier;
 
-pub use art::{FrameSpec, RosetteSpec, SealSpec};
+pub use check::check;
 
 /// A composed licence: the page and all that travels beside it. Only a [`Layout`] makes one.
 #[derive(Clone, Debug)]
@@ -108,6 +112,7 @@ pub struct Layout {
     /// SHA-256 over the layout and its art.
     pub digest: [u8; 32],
     size: (Length, Length),
+    numbers: Vec<number::NumberShape>,
     slots: Vec<compose::Slot>,
     metadata: metadata::Metadata,
     /// For each item of the face, whether it may touch others.
@@ -190,15 +195,15 @@ impl Layouts {
 }
 
 impl Layout {
-    /// 证照标识 of a record of this type (GB/T 36904), check character included (ISO 7064 MOD 37,36).
-    pub fn identifier(&self, record: &crate::record::Record) -> String {
-        let (issuer, serial, version) = (&record.issuer.code, &record.serial, record.version);
-        let body = format!("{}{issuer}{serial}{version:03}", self.type_code);
-        let product = body.chars().filter_map(|c| c.to_digit(36)).fold(36, |product, value| match (product + value) % 36 {
-            0 => 36 * 2 % 37,
-            sum => sum * 2 % 37,
-        });
-        let check = char::from_digit((37 - product) % 36, 36).expect("below 36").to_ascii_uppercase();
-        format!("1.2.156.3005.2.{}.{issuer}.{serial}.{version:03}.{check}", self.type_code)
+    /// Whether a licence number is built as this type's numbers are; true where the type does not say how.
+    pub fn number_fits(&self, number: &str) -> bool {
+        self.numbers.is_empty() || self.numbers.iter().any(|shape| shape.matches(number))
+    }
+
+    /// 证照标识 of a record of this type (GB/T 36904), check character included.
+    pub fn identifier(&self, record: &Record) -> String {
+        LicenceIdentifier::new(&self.type_code, &record.issuer.code, &record.serial, record.version)
+            .expect("the type code was examined with the layout, the other parts with the record")
+            .to_string()
     }
 }

@@ -28,8 +28,14 @@ pub(super) struct TypeSpec {
     /// How the QR carries the name.
     #[serde(default)]
     pub name_in_qr: NameInQr,
+    /// What this type's numbers look like: `#` a digit, `@` a province's abbreviation, everything else as it is. None: anything.
+    #[serde(default)]
+    pub number_shapes: Vec<Spanned<String>>,
     /// How this type writes dates, `YYYY年MM月DD日`, where a placeholder does not say.
     pub date_form: Spanned<String>,
+    /// Tables of words: what to print for each value, by `{fields.X|NAME}`.
+    #[serde(default)]
+    pub words: BTreeMap<String, BTreeMap<String, String>>,
     /// 加注 and validity.
     pub rules: Rules,
     /// What travels as metadata.

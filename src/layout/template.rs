@@ -1,10 +1,13 @@
 //! The placeholder language of layouts: words with `{holder.name}` or `{use.from|YYYY年M月D日}` in them.
 //!
 //! `{name}` stands for a value; `{name|form}` says how to write it. A form is a date pattern (`YYYY` year, `MM` or `M`
-//! month, `DD` or `D` day, with or without a leading zero, everything else as it is) or `masked`, which leaves the first
-//! three and the last four characters. `{{` and `}}` are braces.
+//! month, `DD` or `D` day, with or without a leading zero, everything else as it is), `masked`, which leaves the first
+//! three and the last four characters, or the name of a table `[words.NAME]` that says what to print for each value.
+//! `{{` and `}}` are braces.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
@@ -179,12 +182,21 @@ impl DateForm {
     }
 }
 
+/// How a licence type writes values.
+pub(super) struct Forms {
+    /// Dates whose placeholder does not say how.
+    pub dates: DateForm,
+    /// `[words.NAME]`: what to print for each value.
+    pub words: BTreeMap<String, Arc<BTreeMap<String, String>>>,
+}
+
 /// How a value is written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Form {
     Plain,
     Date(DateForm),
     Masked,
+    Words(Arc<BTreeMap<String, String>>),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -202,7 +214,7 @@ pub(super) type TemplateFault = (usize, String);
 
 impl Template {
     /// Parses; dates without a form get the type's.
-    pub fn parse(text: &str, scope: Scope, dates: &DateForm) -> Result<Self, TemplateFault> {
+    pub fn parse(text: &str, scope: Scope, forms: &Forms) -> Result<Self, TemplateFault> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut at = 0;
@@ -213,7 +225,7 @@ impl Template {
                 at += 2;
             } else if ch == '{' {
                 let end = rest.find('}').ok_or_else(|| (at, "a placeholder is not closed with }".to_owned()))?;
-                let part = Self::placeholder(&rest[1..end], scope, dates).map_err(|message| (at + 1, message))?;
+                let part = Self::placeholder(&rest[1..end], scope, forms).map_err(|message| (at + 1, message))?;
                 if !literal.is_empty() {
                     parts.push(Part::Literal(std::mem::take(&mut literal)));
                 }
@@ -232,16 +244,20 @@ impl Template {
         Ok(Self(parts))
     }
 
-    fn placeholder(inside: &str, scope: Scope, dates: &DateForm) -> Result<Part, String> {
+    fn placeholder(inside: &str, scope: Scope, forms: &Forms) -> Result<Part, String> {
         let (name, form) = inside.split_once('|').map_or((inside, None), |(name, form)| (name, Some(form)));
         let (value, kind) = Value::parse(name, scope)?;
-        let form = match (kind, form) {
-            (Kind::Date | Kind::EntryDate, None) => Form::Date(dates.clone()),
-            (Kind::Text | Kind::EntryText | Kind::Field, None) => Form::Plain,
-            (Kind::Text | Kind::Field, Some("masked")) => Form::Masked,
-            (Kind::Date | Kind::EntryDate | Kind::Field, Some(form)) => Form::Date(DateForm::parse(form)?),
-            (_, Some(form)) => return Err(format!("`{name}` is no date and cannot be written as `{form}`")),
-            (Kind::OnlyWhen, None) => return Err(format!("`{name}` cannot be printed")),
+        let is_date = matches!(kind, Kind::Date | Kind::EntryDate);
+        let form = match form {
+            None if is_date => Form::Date(forms.dates.clone()),
+            None => Form::Plain,
+            Some(form) if is_date => Form::Date(DateForm::parse(form)?),
+            Some("masked") => Form::Masked,
+            Some(form) => match forms.words.get(form) {
+                Some(words) => Form::Words(Arc::clone(words)),
+                None if kind == Kind::Field => Form::Date(DateForm::parse(form)?),
+                None => return Err(format!("`{name}` cannot be written as `{form}`: it is no date, and there is no [words.{form}]")),
+            },
         };
         Ok(Part::Value { name: name.to_owned(), value, form })
     }
@@ -269,7 +285,7 @@ impl Template {
                 Part::Literal(words) => out.push_str(words),
                 Part::Value { name, value, form } => {
                     let fact = facts.find(value).ok_or_else(|| ValueFault::Missing(name.clone()))?;
-                    fact.write(form, out).map_err(|()| ValueFault::NoDate(name.clone()))?;
+                    fact.write(name, form, out)?;
                 }
             }
         }
@@ -284,6 +300,23 @@ pub(super) enum ValueFault {
     Missing(String),
     /// The value is to be written as a date and is none.
     NoDate(String),
+    /// The table of words has nothing for the value.
+    NoWord {
+        /// The placeholder.
+        name: String,
+        /// The value.
+        value: String,
+    },
+}
+
+impl fmt::Display for ValueFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(name) => write!(f, "prints `{name}`, which the record does not have"),
+            Self::NoDate(name) => write!(f, "prints `{name}` as a date; write it in the record as YYYY-MM-DD"),
+            Self::NoWord { name, value } => write!(f, "prints words for `{name}`, and the layout has none for `{value}`"),
+        }
+    }
 }
 
 /// Where values come from.
@@ -350,14 +383,22 @@ impl Facts<'_> {
 }
 
 impl Fact<'_> {
-    fn write(&self, form: &Form, out: &mut String) -> Result<(), ()> {
+    fn write(&self, name: &str, form: &Form, out: &mut String) -> Result<(), ValueFault> {
         match (self, form) {
             (Self::Text(text), Form::Plain) => out.push_str(text),
             (Self::Text(text), Form::Masked) => mask(text, out),
-            (Self::Text(text), Form::Date(form)) => form.write(text.parse().map_err(|_| ())?, out),
+            (Self::Text(text), Form::Words(words)) => {
+                let word = words.get(*text);
+                out.push_str(word.ok_or_else(|| ValueFault::NoWord { name: name.to_owned(), value: (*text).to_owned() })?);
+            }
+            (Self::Text(text), Form::Date(form)) => {
+                form.write(text.parse().map_err(|_| ValueFault::NoDate(name.to_owned()))?, out);
+            }
             (Self::Date(date), Form::Date(form)) => form.write(*date, out),
             (Self::Number(number), _) => write!(out, "{number}").expect("a string takes it"),
-            (Self::Date(_), Form::Plain | Form::Masked) | (Self::Present, _) => return Err(()),
+            (Self::Date(_), Form::Plain | Form::Masked | Form::Words(_)) | (Self::Present, _) => {
+                unreachable!("`{name}` got its form by its kind when the layout was read")
+            }
         }
         Ok(())
     }
@@ -368,4 +409,65 @@ pub(super) fn mask(text: &str, out: &mut String) {
     let length = text.chars().count();
     let (head, tail) = if length > 8 { (3, 4) } else { (0, 0) };
     out.extend(text.chars().enumerate().map(|(i, ch)| if i < head || i + tail >= length { ch } else { '*' }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forms() -> Forms {
+        let words = BTreeMap::from([("A".to_owned(), "企业主要负责人".to_owned())]);
+        Forms { dates: DateForm::parse("YYYY年MM月DD日").unwrap(), words: BTreeMap::from([("post".to_owned(), Arc::new(words))]) }
+    }
+
+    fn fault(text: &str) -> TemplateFault {
+        Template::parse(text, Scope::Record, &forms()).unwrap_err()
+    }
+
+    #[test]
+    fn dates_are_written_as_the_form_says() {
+        let date = jiff::civil::date(2021, 4, 22);
+        for (form, written) in [
+            ("YYYY年MM月DD日", "2021年04月22日"),
+            ("YYYY年M月D日", "2021年4月22日"),
+            ("YYYY-MM-DD", "2021-04-22"),
+            ("YYYY-M-D", "2021-4-22"),
+        ] {
+            let mut out = String::new();
+            DateForm::parse(form).unwrap().write(date, &mut out);
+            assert_eq!(out, written);
+        }
+        for form in ["年月日", "MM-DD", "yyyy-mm-dd", "YYY年M月D日"] {
+            assert!(DateForm::parse(form).is_err(), "{form}");
+        }
+    }
+
+    #[test]
+    fn faults_say_where_and_what_was_meant() {
+        assert_eq!(fault("编号：{nubmer}"), (10, "unknown placeholder `nubmer`; did you mean `number`?".to_owned()));
+        assert_eq!(fault("{name}").1, "`name` is known only in a text with `each`");
+        assert_eq!(fault("{holder.photo}").1, "`holder.photo` cannot be printed; it is for `when`");
+        assert_eq!(fault("{number|YYYY}").1, "`number` cannot be written as `YYYY`: it is no date, and there is no [words.YYYY]");
+        assert_eq!(fault("王{number").0, 3);
+        assert_eq!(fault("王}").0, 3);
+    }
+
+    #[test]
+    fn words_without_placeholders_are_fixed() {
+        let parse = |text| Template::parse(text, Scope::Record, &forms()).unwrap();
+        assert_eq!(parse("姓名：").fixed(), Some("姓名："));
+        assert_eq!(parse("a {{b}} c").fixed(), Some("a {b} c"));
+        assert_eq!(parse("{number}").fixed(), None);
+        assert_eq!(parse("{fields.职务}（{fields.岗位类别|post}）").fields().collect::<Vec<_>>(), ["职务", "岗位类别"]);
+    }
+
+    #[test]
+    fn masks_leave_three_and_four() {
+        let mut out = String::new();
+        mask("110000198506120010", &mut out);
+        assert_eq!(out, "110***********0010");
+        out.clear();
+        mask("C01X00T4", &mut out);
+        assert_eq!(out, "********");
+    }
 }

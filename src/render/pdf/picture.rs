@@ -1,60 +1,66 @@
-//! Photographs and signatures as image objects (ISO 32000-1 8.9.5): JPEG as it is, PNG as samples with a soft mask.
+//! Objects that a page draws by name: JPEG as it is, PNG as samples with a soft mask, a QR symbol as rectangles.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use printpdf::{DictItem, ExternalStream, ExternalXObject, XObject};
 
 use super::print::Deflater;
-use super::{RenderError, refused};
+use crate::page::Symbol;
 use crate::record::{Picture, PictureFormat};
 
-/// The picture as an image object.
-pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> Result<XObject, RenderError> {
-    let stream = match picture.format {
-        PictureFormat::Jpeg => {
-            let channels = if picture.grey { 1 } else { 3 };
-            samples((picture.width, picture.height), channels, 8, "DCTDecode", picture.bytes.clone())
-        }
-        PictureFormat::Png => png(picture, deflater)?,
-    };
-    Ok(XObject::External(ExternalXObject { stream, width: None, height: None, dpi: None }))
+/// The symbol as a form object, a module and a unit the same, quiet zone included. All bars make one path: no seams
+/// show between rows.
+pub(super) fn symbol(symbol: &Symbol, deflater: &mut Deflater) -> XObject {
+    let across = symbol.side + 2 * Symbol::QUIET;
+    let mut content = String::from("0 g\n");
+    for (row, column, count) in symbol.bars() {
+        // Rows count downwards, PDF upwards.
+        let (left, bottom) = (column + Symbol::QUIET, across - Symbol::QUIET - row - 1);
+        // Writing to a string does not fail.
+        let _ = writeln!(content, "{left} {bottom} {count} 1 re");
+    }
+    content.push('f');
+    let side = DictItem::Int(i64::from(across as u32));
+    let dict = BTreeMap::from([
+        ("Type".to_owned(), name("XObject")),
+        ("Subtype".to_owned(), name("Form")),
+        ("BBox".to_owned(), DictItem::Array(vec![DictItem::Int(0), DictItem::Int(0), side.clone(), side])),
+        ("Resources".to_owned(), DictItem::Dict { map: BTreeMap::new() }),
+        ("Filter".to_owned(), name("FlateDecode")),
+    ]);
+    external(ExternalStream { dict, content: deflater.deflate(content.as_bytes()), compress: false })
 }
 
-fn png(picture: &Picture, deflater: &mut Deflater) -> Result<ExternalStream, RenderError> {
-    let decoded = image::load_from_memory_with_format(&picture.bytes, image::ImageFormat::Png).map_err(refused)?;
-    let channels = if picture.grey { 1 } else { 3 };
+/// The picture as an image object (ISO 32000-1 8.9.5).
+pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> XObject {
     let size = (picture.width, picture.height);
-    let (colour, alpha) = match (picture.grey, picture.alpha) {
-        (true, false) => (decoded.into_luma8().into_raw(), None),
-        (false, false) => (decoded.into_rgb8().into_raw(), None),
-        (true, true) => split(&decoded.into_luma_alpha8().into_raw(), channels),
-        (false, true) => split(&decoded.into_rgba8().into_raw(), channels),
-    };
-    let Some(alpha) = alpha else {
-        return Ok(samples(size, channels, 8, "FlateDecode", deflater.deflate(&colour)));
+    let channels = if picture.grey { 1 } else { 3 };
+    if picture.format == PictureFormat::Jpeg {
+        return external(samples(size, channels, 8, "DCTDecode", picture.bytes.clone()));
+    }
+    let pixels = picture.pixels();
+    let Some(alpha) = pixels.alpha else {
+        return external(samples(size, channels, 8, "FlateDecode", deflater.deflate(pixels.colour)));
     };
     // Ink of one colour needs one pixel of it: the mask alone gives the shape, at its own size (ISO 32000-1 11.6.5.3).
-    let mut inked = colour.chunks_exact(channels).zip(&alpha).filter(|&(_, &alpha)| alpha > 0).map(|(pixel, _)| pixel);
-    let ink = inked.next().map(<[u8]>::to_vec);
-    let mut base = match ink {
-        Some(ink) if inked.all(|pixel| *pixel == ink) => samples((1, 1), channels, 8, "FlateDecode", deflater.deflate(&ink)),
-        _ => samples(size, channels, 8, "FlateDecode", deflater.deflate(&colour)),
+    let mut inked = pixels.colour.chunks_exact(channels).zip(alpha).filter(|&(_, &alpha)| alpha > 0).map(|(pixel, _)| pixel);
+    let mut base = match inked.next() {
+        Some(ink) if inked.all(|pixel| pixel == ink) => samples((1, 1), channels, 8, "FlateDecode", deflater.deflate(ink)),
+        _ => samples(size, channels, 8, "FlateDecode", deflater.deflate(pixels.colour)),
     };
-    let (bits, packed) = packed(&alpha, picture.width as usize);
+    let (bits, packed) = packed(alpha, picture.width as usize);
     let mask = samples(size, 1, bits, "FlateDecode", deflater.deflate(&packed));
     base.dict.insert("SMask".into(), DictItem::Stream { stream: mask });
-    Ok(base)
+    external(base)
 }
 
-/// Colour and alpha apart.
-fn split(pixels: &[u8], channels: usize) -> (Vec<u8>, Option<Vec<u8>>) {
-    let mut colour = Vec::with_capacity(pixels.len());
-    let mut alpha = Vec::with_capacity(pixels.len() / (channels + 1));
-    for pixel in pixels.chunks_exact(channels + 1) {
-        colour.extend_from_slice(&pixel[..channels]);
-        alpha.push(pixel[channels]);
-    }
-    (colour, Some(alpha))
+fn external(stream: ExternalStream) -> XObject {
+    XObject::External(ExternalXObject { stream, width: None, height: None, dpi: None })
+}
+
+fn name(name: &str) -> DictItem {
+    DictItem::Name(name.into())
 }
 
 /// Samples in as few bits as hold them exactly. A scanned signature has few levels; less to compress is faster.
@@ -72,7 +78,6 @@ fn packed(samples: &[u8], width: usize) -> (i64, Vec<u8>) {
 }
 
 fn samples((width, height): (u32, u32), channels: usize, bits: i64, filter: &str, content: Vec<u8>) -> ExternalStream {
-    let name = |name: &str| DictItem::Name(name.into());
     let dict = BTreeMap::from([
         ("Type".to_owned(), name("XObject")),
         ("Subtype".to_owned(), name("Image")),
