@@ -160,8 +160,7 @@ pub struct Refusal {
 }
 
 /// The refusals, in the order in which they are checked.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RefusalCode {
     /// The licence is not in force.
     Inactive,
@@ -181,6 +180,29 @@ pub enum RefusalCode {
     OutOfRange,
     /// More new ones on one day than the policy accepts.
     TooManyToday,
+}
+
+impl RefusalCode {
+    /// The code as reports and interfaces spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::NotReported => "not-reported",
+            Self::Expired => "expired",
+            Self::OverAge => "over-age",
+            Self::PhotoMissing => "photo-missing",
+            Self::SignatureMissing => "signature-missing",
+            Self::Pending => "pending",
+            Self::OutOfRange => "out-of-range",
+            Self::TooManyToday => "too-many-today",
+        }
+    }
+}
+
+impl Serialize for RefusalCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 impl<'r> Annotated<'r> {

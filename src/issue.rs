@@ -144,14 +144,15 @@ impl Line {
 
     /// The line up to the finished page: rule, statement, code, layout.
     pub fn compose(&self, record: &Record, at: Timestamp, wish: Wish) -> Result<Composed, NotIssued> {
-        let layout = self.layouts.find(&record.licence_type).map_err(|nearest| NotIssued::UnknownType {
-            id: record.licence_type.clone(),
-            nearest: nearest.map(ToOwned::to_owned),
-        })?;
+        let layout = self
+            .layouts
+            .find(&record.licence_type)
+            .map_err(|nearest| NotIssued::UnknownType { id: record.licence_type.clone(), nearest: nearest.map(ToOwned::to_owned) })?;
         let annotated = annotate(record, &layout.rules, at, wish).map_err(NotIssued::Refused)?;
         let identifier = layout.identifier(record);
         let statement = statement::state(&annotated, layout, &identifier, &self.keyring.salt, self.keyring.test);
-        let digits = Capsule::new(&annotated, layout, &statement, self.keyring.statement.kid).sign(&self.keyring.statement);
+        let key = &self.keyring.statement;
+        let digits = Capsule::new(&annotated, layout, &statement, key.kid)?.sign(key)?;
         let qr = format!("{}{digits}", self.verify_base);
         let issue = Issue {
             annotated: &annotated,
@@ -172,9 +173,7 @@ impl Line {
         match format {
             Format::Pdf => ready(self.pdf.get_or_init(|| PdfRenderer::new(&self.fonts, &self.faces)))?.render(document),
             Format::Ofd => ready(self.ofd.get_or_init(|| OfdRenderer::new(&self.fonts, &self.faces)))?.render(document),
-            Format::Png => {
-                ready(self.png.get_or_init(|| PngRenderer::new(&self.fonts, &self.faces, self.preview_dpi)))?.render(document)
-            }
+            Format::Png => ready(self.png.get_or_init(|| PngRenderer::new(&self.fonts, &self.faces, self.preview_dpi)))?.render(document),
             Format::Svg => Ok(render::svg(&self.fonts, document).into_bytes()),
             Format::Txt => Ok(render::text(document).into_bytes()),
         }

@@ -62,6 +62,8 @@ pub struct Font {
     pub descent: i16,
     /// Height of a capital letter in font units.
     pub cap_height: i16,
+    /// The box around all its glyphs in font units: left, bottom, right, top.
+    pub bounds: [i16; 4],
     parsed: FontRef<'static>,
     tables: subset::Tables,
 }
@@ -72,6 +74,7 @@ impl Font {
         let parsed = FontRef::new(data).map_err(|e| malformed(e.to_string()))?;
         let metrics = parsed.metrics(Size::unscaled(), LocationRef::default());
         let tables = subset::Tables::find(&parsed).map_err(malformed)?;
+        let bounds = metrics.bounds.unwrap_or_default();
         Ok(Self {
             name,
             data,
@@ -79,6 +82,7 @@ impl Font {
             ascent: metrics.ascent as i16,
             descent: metrics.descent as i16,
             cap_height: metrics.cap_height.unwrap_or(metrics.ascent * 0.8) as i16,
+            bounds: [bounds.x_min, bounds.y_min, bounds.x_max, bounds.y_max].map(|side| side as i16),
             parsed,
             tables,
         })

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Issued, Line, NotIssued};
-use crate::annotation::{Cap, RefusalCode, Wish};
+use crate::annotation::{Cap, Wish};
 use crate::record::{Loaded, Record};
 use crate::render::Format;
 
@@ -232,7 +232,7 @@ impl Batch<'_> {
             line.use_from = Some(period.from);
             line.use_to = Some(period.to);
             line.days = Some(period.days);
-            line.capped_by = Some(period.capped_by);
+            line.capped_by = period.capped_by;
         }
     }
 
@@ -281,21 +281,4 @@ fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
 /// A licence number as a file name: characters that some file system or shell cannot take become `_`.
 pub fn file_stem(number: &str) -> String {
     number.chars().map(|c| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c }).collect()
-}
-
-impl RefusalCode {
-    /// The code as other programs see it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Inactive => "inactive",
-            Self::NotReported => "not-reported",
-            Self::Expired => "expired",
-            Self::OverAge => "over-age",
-            Self::PhotoMissing => "photo-missing",
-            Self::SignatureMissing => "signature-missing",
-            Self::Pending => "pending",
-            Self::OutOfRange => "out-of-range",
-            Self::TooManyToday => "too-many-today",
-        }
-    }
 }

@@ -1,8 +1,25 @@
 //! Licence types as data: a TOML with rules, wording and the page in millimetres becomes a page for one record.
 
+mod art;
+mod check;
+mod compose;
+mod load;
+mod metadata;
+mod number;
+mod spec;
+mod template;
+mod typeset;
+
+use std::borrow::Cow;
+use std::path::Path as FilePath;
+
 use jiff::Timestamp;
 
-use crate::page::Page;
+use crate::font::Fonts;
+use crate::page::{Length, Page};
+
+pub use check::check;
+pub use art::{FrameSpec, RosetteSpec, SealSpec};
 
 /// A composed licence: the page and all that travels beside it. Only a [`Layout`] makes one.
 #[derive(Clone, Debug)]
@@ -79,18 +96,26 @@ pub struct Layout {
     pub name: String,
     /// 证照类型代码 (18 characters of the standard's issuer and 3 digits).
     pub type_code: String,
+    /// Whether that code is a stand-in until the real one is known.
+    pub type_code_provisional: bool,
     /// The type's number in the QR capsule.
     pub qr_code: u8,
     /// Whether the QR carries a commitment to the name rather than the name.
     pub name_in_qr_commitment: bool,
     /// The rules.
     pub rules: crate::annotation::Rules,
-    /// The unchanging part; the second one carries 样张 SAMPLE.
+    /// The unchanging part.
     pub face: std::sync::Arc<crate::page::Face>,
     /// The unchanging part with 样张 SAMPLE across it.
     pub sample_face: std::sync::Arc<crate::page::Face>,
     /// SHA-256 over the layout and its art.
     pub digest: [u8; 32],
+    size: (Length, Length),
+    numbers: Vec<number::NumberShape>,
+    slots: Vec<compose::Slot>,
+    metadata: metadata::Metadata,
+    /// For each item of the face, whether it may touch others.
+    face_over: Vec<bool>,
 }
 
 /// All licence types.
@@ -102,26 +127,64 @@ pub struct Layouts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {message}")]
 pub struct LayoutFault {
-    /// `layouts/constructor-1.toml:34:5`, or item and record number.
+    /// `layouts/constructor-1.toml:34:5`, with the licence's number when it is about one.
     pub place: String,
     /// What is wrong and what to do.
     pub message: String,
 }
 
+/// The files of `layouts/`, compiled into the binary.
+const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/layouts.rs"));
+
 impl Layouts {
     /// The layouts compiled into the binary.
-    pub fn embedded(_fonts: &crate::font::Fonts) -> Result<Self, Vec<LayoutFault>> {
-        todo!()
+    pub fn embedded(fonts: &Fonts) -> Result<Self, Vec<LayoutFault>> {
+        let names = EMBEDDED.iter().map(|(name, _)| (*name).to_owned()).collect();
+        Self::load("layouts", names, fonts, &|name| EMBEDDED.iter().find(|(n, _)| *n == name).map(|(_, data)| Cow::Borrowed(*data)))
     }
 
     /// The layouts of a folder.
-    pub fn from_folder(_folder: &std::path::Path, _fonts: &crate::font::Fonts) -> Result<Self, Vec<LayoutFault>> {
-        todo!()
+    pub fn from_folder(folder: &FilePath, fonts: &Fonts) -> Result<Self, Vec<LayoutFault>> {
+        let place = folder.display().to_string();
+        let unreadable = |cause: std::io::Error| {
+            vec![LayoutFault { place: place.clone(), message: format!("the folder of layouts cannot be read: {cause}") }]
+        };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+            names.extend(entry.map_err(unreadable)?.file_name().into_string());
+        }
+        Self::load(&place, names, fonts, &|name| std::fs::read(folder.join(name)).ok().map(Cow::Owned))
+    }
+
+    /// Each `<id>.toml` that stands in the folder itself is a licence type.
+    fn load(
+        folder: &str,
+        mut names: Vec<String>,
+        fonts: &Fonts,
+        read: &dyn Fn(&str) -> Option<Cow<'static, [u8]>>,
+    ) -> Result<Self, Vec<LayoutFault>> {
+        names.sort();
+        let (mut layouts, mut faults) = (Vec::new(), Vec::new());
+        for name in names {
+            let Some(id) = name.strip_suffix(".toml").filter(|id| !id.contains('/')) else { continue };
+            let file = format!("{folder}/{name}");
+            let text = read(&name).and_then(|bytes| String::from_utf8(bytes.into_owned()).ok());
+            let Some(text) = text else {
+                faults.push(LayoutFault { place: file, message: "the file cannot be read as UTF-8 text".to_owned() });
+                continue;
+            };
+            match load::load(id, &spec::Source { file: &file, text: &text }, fonts, read) {
+                Ok(layout) => layouts.push(layout),
+                Err(found) => faults.extend(found),
+            }
+        }
+        if faults.is_empty() { Ok(Self { layouts }) } else { Err(faults) }
     }
 
     /// The layout of a licence type, or the nearest known id.
-    pub fn find(&self, _id: &str) -> Result<&Layout, Option<&str>> {
-        todo!()
+    pub fn find(&self, id: &str) -> Result<&Layout, Option<&str>> {
+        let known = self.layouts.iter().find(|layout| layout.id == id);
+        known.ok_or_else(|| spec::nearest(id, self.layouts.iter().map(|layout| layout.id.as_str())))
     }
 
     /// All of them, in order of id.
@@ -131,13 +194,20 @@ impl Layouts {
 }
 
 impl Layout {
-    /// 证照标识 of a record of this type, check character included.
-    pub fn identifier(&self, _record: &crate::record::Record) -> String {
-        todo!()
+    /// Whether a licence number is built as this type's numbers are; true where the type does not say how.
+    pub fn number_fits(&self, number: &str) -> bool {
+        self.numbers.is_empty() || self.numbers.iter().any(|shape| shape.matches(number))
     }
 
-    /// Sets the page for one licence. Gathers every fault: a missing glyph, an overflow, a field that is not there.
-    pub fn compose(&self, _fonts: &crate::font::Fonts, _issue: &Issue) -> Result<Document, Vec<LayoutFault>> {
-        todo!()
+    /// 证照标识 of a record of this type (GB/T 36904), check character included (ISO 7064 MOD 37,36).
+    pub fn identifier(&self, record: &crate::record::Record) -> String {
+        let (issuer, serial, version) = (&record.issuer.code, &record.serial, record.version);
+        let body = format!("{}{issuer}{serial}{version:03}", self.type_code);
+        let product = body.chars().filter_map(|c| c.to_digit(36)).fold(36, |product, value| match (product + value) % 36 {
+            0 => 36 * 2 % 37,
+            sum => sum * 2 % 37,
+        });
+        let check = char::from_digit((37 - product) % 36, 36).expect("below 36").to_ascii_uppercase();
+        format!("1.2.156.3005.2.{}.{issuer}.{serial}.{version:03}.{check}", self.type_code)
     }
 }

@@ -1,0 +1,426 @@
+//! Sets words in a box: Chinese line breaking, shrinking to fit, and every glyph at its final place.
+//!
+//! Baselines: a line's em box is one em high and centred in the room that the line has; the baseline stands 0.88 em
+//! below its top, where Han characters of all our fonts sit (`OS/2` typographic ascender 880 of 1000, descender −120).
+
+use std::ops::Range;
+
+use serde::Deserialize;
+
+use crate::font::{ChainId, FontId, Fonts};
+use crate::page::{Glyph, Length, Point, Rect, Rgb, Run};
+
+/// Where the baseline stands in the em box, from its top.
+const BASELINE: f64 = 0.88;
+
+/// Steps in which a text shrinks, in points.
+const STEP: f64 = 0.5;
+
+/// A text that may be broken is first tried this many steps smaller on one line.
+const STEPS_BEFORE_BREAKING: u8 = 2;
+
+/// How words are set.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Style {
+    pub chain: ChainId,
+    /// Size, in points.
+    pub size: f64,
+    /// The smallest size that `fit` may go down to, in points.
+    pub min_size: f64,
+    pub color: Rgb,
+    pub align: Align,
+    pub valign: Valign,
+    /// Space after each character but a line's last, in em.
+    pub letter_spacing: f64,
+    /// From one baseline to the next, in em.
+    pub line_height: f64,
+    pub fit: Fit,
+    /// Words after which a line always ends.
+    pub break_after: Vec<String>,
+}
+
+/// Where lines stand in the box's width.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Align {
+    #[default]
+    Left,
+    Center,
+    Right,
+    /// Spread over the whole width, a final colon with the last character: 姓　　名：
+    Justify,
+}
+
+/// Where the lines stand in the box's height.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Valign {
+    /// The first line where a line of the full size would stand, so that it stays level with its label when it shrinks.
+    Top,
+    #[default]
+    Middle,
+    /// The last line where a line of the full size would stand.
+    Bottom,
+}
+
+/// What happens to a text that is too long.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Fit {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It gets smaller.
+    Shrink,
+    /// It is broken into lines.
+    Wrap,
+    /// It is broken into lines, and gets smaller when they are too many.
+    WrapShrink,
+}
+
+impl Fit {
+    fn wraps(self) -> bool {
+        matches!(self, Self::Wrap | Self::WrapShrink)
+    }
+
+    fn shrinks(self) -> bool {
+        matches!(self, Self::Shrink | Self::WrapShrink)
+    }
+}
+
+/// Set words.
+#[derive(Clone, Debug)]
+pub(super) struct Setting {
+    /// The words, with `\n` where a line ends.
+    pub content: String,
+    /// The glyphs.
+    pub runs: Vec<Run>,
+}
+
+/// Why words cannot be set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum SetFault {
+    /// No font of the chain has these characters.
+    NoGlyph(Vec<char>),
+    /// They do not fit at the smallest size, given in tenths of a point.
+    Overflow { tenths: u32, lines: usize },
+}
+
+/// A character with its glyph.
+#[derive(Clone, Copy)]
+struct Sign {
+    ch: char,
+    font: FontId,
+    glyph: u16,
+    /// Distance to the next sign, in em.
+    advance: f64,
+}
+
+/// Sets words in a box.
+pub(super) fn set(fonts: &Fonts, style: &Style, area: Rect, words: &str) -> Result<Setting, SetFault> {
+    let paragraphs = shape(fonts, style, words)?;
+    let least = if style.fit.shrinks() { style.min_size.min(style.size) } else { style.size };
+    let steps = ((style.size - least) / STEP).floor() as u32;
+    let size_after = |step: u32| style.size - f64::from(step) * STEP;
+    if style.fit.wraps() {
+        for step in 0..=u32::from(STEPS_BEFORE_BREAKING).min(steps) {
+            let setter = Setter { style, area, size: Length::pt(size_after(step)) };
+            let lines = whole(&paragraphs);
+            if setter.fits(&paragraphs, &lines) {
+                return Ok(setter.place(&paragraphs, &lines));
+            }
+        }
+    }
+    let mut count = 0;
+    for step in 0..=steps {
+        let setter = Setter { style, area, size: Length::pt(size_after(step)) };
+        for at_names in [true, false] {
+            let lines = if style.fit.wraps() { setter.broken(&paragraphs, at_names) } else { whole(&paragraphs) };
+            if setter.fits(&paragraphs, &lines) {
+                return Ok(setter.place(&paragraphs, &lines));
+            }
+            count = lines.len();
+        }
+    }
+    Err(SetFault::Overflow { tenths: (size_after(steps) * 10.0).round() as u32, lines: count })
+}
+
+/// Sets words of one font around a point, rotated counter-clockwise. The run starts where rotation begins.
+pub(super) fn set_rotated(fonts: &Fonts, style: &Style, centre: Point, degrees: f64, words: &str) -> Result<Setting, SetFault> {
+    let paragraphs = shape(fonts, style, words)?;
+    let setter = Setter { style, area: Rect { x: centre.x, y: centre.y, ..Rect::default() }, size: Length::pt(style.size) };
+    let mut setting = setter.place(&paragraphs, &whole(&paragraphs));
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    for run in &mut setting.runs {
+        let (half, up) = (run.width().to_mm() / 2.0, setter.size.to_mm() * (BASELINE - 0.5));
+        run.origin = Point { x: centre.x + Length::mm(up * sin - half * cos), y: centre.y + Length::mm(up * cos + half * sin) };
+    }
+    Ok(setting)
+}
+
+/// Finds the glyphs, a list for each given line; the words of `break_after` end one.
+fn shape(fonts: &Fonts, style: &Style, words: &str) -> Result<Vec<Vec<Sign>>, SetFault> {
+    let mut missing = Vec::new();
+    let mut paragraphs = Vec::new();
+    for line in words.split('\n') {
+        let mut start = 0;
+        while let Some(end) = style.break_after.iter().filter_map(|w| Some(start + line[start..].find(w.as_str())? + w.len())).min() {
+            if end == line.len() {
+                break;
+            }
+            paragraphs.push(signs(fonts, style.chain, &line[start..end], &mut missing));
+            start = end;
+        }
+        paragraphs.push(signs(fonts, style.chain, &line[start..], &mut missing));
+    }
+    if missing.is_empty() { Ok(paragraphs) } else { Err(SetFault::NoGlyph(missing)) }
+}
+
+fn signs(fonts: &Fonts, chain: ChainId, line: &str, missing: &mut Vec<char>) -> Vec<Sign> {
+    let mut signs: Vec<Sign> = Vec::with_capacity(line.len() / 2);
+    for ch in line.chars() {
+        let Some((id, glyph)) = fonts.glyph(chain, ch) else {
+            if !missing.contains(&ch) {
+                missing.push(ch);
+            }
+            continue;
+        };
+        let font = fonts.font(id);
+        let mut advance = f64::from(font.advance(glyph)) / f64::from(font.upem);
+        // 间隔号 takes half a character (GB/T 15834-2011): a full-width glyph gives up a quarter on either side.
+        if ch == '·' && advance > 0.9 {
+            if let Some(before) = signs.last_mut() {
+                before.advance -= 0.25;
+                advance -= 0.25;
+            }
+        }
+        signs.push(Sign { ch, font: id, glyph, advance });
+    }
+    signs
+}
+
+/// One line: which paragraph, and which of its signs.
+type Line = (usize, Range<usize>);
+
+/// Each paragraph on a line of its own.
+fn whole(paragraphs: &[Vec<Sign>]) -> Vec<Line> {
+    paragraphs.iter().enumerate().map(|(i, p)| (i, 0..p.len())).collect()
+}
+
+/// Words in one box at one size.
+struct Setter<'a> {
+    style: &'a Style,
+    area: Rect,
+    size: Length,
+}
+
+impl Setter<'_> {
+    /// The advances of a line's signs at this size, letter spacing included except after the last.
+    fn advances<'s>(&'s self, signs: &'s [Sign]) -> impl Iterator<Item = Length> + 's {
+        let last = signs.len().saturating_sub(1);
+        signs
+            .iter()
+            .enumerate()
+            .map(move |(i, sign)| self.size.scaled(if i == last { sign.advance } else { sign.advance + self.style.letter_spacing }))
+    }
+
+    fn width(&self, signs: &[Sign]) -> Length {
+        self.advances(signs).fold(Length::ZERO, |sum, advance| sum + advance)
+    }
+
+    /// From the top of the first em box to the bottom of the last.
+    fn height(&self, lines: usize) -> Length {
+        self.size + self.size.scaled(self.style.line_height) * (lines.max(1) as i32 - 1)
+    }
+
+    /// What a shrunk line keeps free above itself so that it stays level with one of full size.
+    fn inset(&self) -> Length {
+        match self.style.valign {
+            Valign::Middle => Length::ZERO,
+            Valign::Top | Valign::Bottom => (Length::pt(self.style.size) - self.size) / 2,
+        }
+    }
+
+    fn fits(&self, paragraphs: &[Vec<Sign>], lines: &[Line]) -> bool {
+        self.inset() + self.height(lines.len()) <= self.area.h
+            && lines.iter().all(|(p, range)| self.width(&paragraphs[*p][range.clone()]) <= self.area.w)
+    }
+
+    /// Breaks every paragraph to the width of the box.
+    fn broken(&self, paragraphs: &[Vec<Sign>], at_names: bool) -> Vec<Line> {
+        let em = self.size.to_mm();
+        let limit = self.area.w.to_mm() / em;
+        let mut lines = Vec::new();
+        for (i, signs) in paragraphs.iter().enumerate() {
+            lines.extend(break_evenly(signs, limit, self.style.letter_spacing, at_names).into_iter().map(|range| (i, range)));
+        }
+        lines
+    }
+
+    fn place(&self, paragraphs: &[Vec<Sign>], lines: &[Line]) -> Setting {
+        let height = self.height(lines.len());
+        let top = match self.style.valign {
+            Valign::Top => self.area.y + self.inset(),
+            Valign::Middle => self.area.y + (self.area.h - height) / 2,
+            Valign::Bottom => self.area.bottom() - self.inset() - height,
+        };
+        let mut setting = Setting { content: String::new(), runs: Vec::with_capacity(lines.len()) };
+        for (n, (p, range)) in lines.iter().enumerate() {
+            let signs = &paragraphs[*p][range.clone()];
+            if n > 0 {
+                setting.content.push('\n');
+            }
+            setting.content.extend(signs.iter().map(|s| s.ch));
+            let mut advances: Vec<Length> = self.advances(signs).collect();
+            let width = advances.iter().fold(Length::ZERO, |sum, &a| sum + a);
+            let x = match self.style.align {
+                Align::Left => self.area.x,
+                Align::Center => self.area.x + (self.area.w - width) / 2,
+                Align::Right => self.area.right() - width,
+                Align::Justify => {
+                    spread(signs, &mut advances, self.area.w - width);
+                    self.area.x
+                }
+            };
+            let y = top + self.size.scaled(BASELINE) + self.size.scaled(self.style.line_height) * n as i32;
+            self.push_runs(&mut setting.runs, signs, &advances, Point { x, y });
+        }
+        setting
+    }
+
+    /// A run for each stretch of signs of one font.
+    fn push_runs(&self, runs: &mut Vec<Run>, signs: &[Sign], advances: &[Length], mut origin: Point) {
+        let mut rest = signs.iter().zip(advances).peekable();
+        while let Some((first, _)) = rest.peek() {
+            let font = first.font;
+            let mut glyphs = Vec::with_capacity(rest.len());
+            let mut x = origin.x;
+            while let Some((sign, &advance)) = rest.next_if(|(sign, _)| sign.font == font) {
+                glyphs.push(Glyph { id: sign.glyph, ch: sign.ch, advance });
+                x = x + advance;
+            }
+            runs.push(Run { font, size: self.size, origin, glyphs });
+            origin.x = x;
+        }
+    }
+}
+
+/// Spreads `extra` over the gaps between characters, final punctuation staying with the last.
+fn spread(signs: &[Sign], advances: &mut [Length], extra: Length) {
+    let words = signs.iter().rposition(|s| !never_first(s.ch)).map_or(0, |last| last + 1);
+    let gaps = words.saturating_sub(1) as i32;
+    for (i, advance) in advances.iter_mut().take(gaps as usize).enumerate() {
+        // The rounding's rest goes to the gaps one after the other, so that the sum is exact.
+        let i = i as i32;
+        *advance = *advance + extra * (i + 1) / gaps - extra * i / gaps;
+    }
+}
+
+/// Breaks a paragraph into lines of at most `limit` em; a last line of one or two characters gets company.
+fn break_evenly(signs: &[Sign], limit: f64, spacing: f64, at_names: bool) -> Vec<Range<usize>> {
+    const FEW: f64 = 3.0;
+    let lines = break_greedily(signs, limit, spacing, at_names);
+    let width = |range: &Range<usize>| signs[range.clone()].iter().map(|s| s.advance + spacing).sum::<f64>();
+    if lines.len() < 2 || lines.last().is_none_or(|last| width(last) > FEW) {
+        return lines;
+    }
+    let mut narrower = limit - 1.0;
+    while narrower > limit * 0.6 {
+        let even = break_greedily(signs, narrower, spacing, at_names);
+        if even.len() > lines.len() {
+            break;
+        }
+        if even.last().is_some_and(|last| width(last) > FEW) {
+            return even;
+        }
+        narrower -= 1.0;
+    }
+    lines
+}
+
+/// Fills line after line. With `at_names`, a line ends after the dot of a name or at a space if that fills half of it.
+fn break_greedily(signs: &[Sign], limit: f64, spacing: f64, at_names: bool) -> Vec<Range<usize>> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    loop {
+        let (mut width, mut end, mut best, mut name) = (0.0, start, None, None);
+        while let Some(sign) = signs.get(end) {
+            // A space at the end of a line hangs over its edge.
+            if width + sign.advance > limit && sign.ch != ' ' {
+                break;
+            }
+            width += sign.advance + spacing;
+            end += 1;
+            if end < signs.len() && may_break(sign.ch, signs[end].ch) {
+                best = Some(end);
+                if matches!(sign.ch, '·' | ' ') && width > limit * 0.5 {
+                    name = Some(end);
+                }
+            }
+        }
+        if end == signs.len() {
+            lines.push(start..end);
+            return lines;
+        }
+        let cut = name.filter(|_| at_names).or(best).unwrap_or(end.max(start + 1));
+        let shown = signs[start..cut].iter().rposition(|s| s.ch != ' ').map_or(start, |last| start + last + 1);
+        lines.push(start..shown);
+        start = cut;
+    }
+}
+
+/// Whether a line may end between two characters (GB/T 15834-2011 5.1).
+fn may_break(before: char, after: char) -> bool {
+    if after == ' ' || never_first(after) || never_last(before) {
+        return false;
+    }
+    before == ' ' || !(in_word(before) && in_word(after))
+}
+
+/// Punctuation that no line starts with.
+fn never_first(ch: char) -> bool {
+    matches!(
+        ch,
+        '，' | '。'
+            | '、'
+            | '：'
+            | '；'
+            | '！'
+            | '？'
+            | '）'
+            | '》'
+            | '〉'
+            | '」'
+            | '』'
+            | '】'
+            | '〕'
+            | '”'
+            | '’'
+            | '…'
+            | '—'
+            | '·'
+            | '％'
+            | '‰'
+            | '℃'
+            | ','
+            | '.'
+            | ':'
+            | ';'
+            | '!'
+            | '?'
+            | ')'
+            | ']'
+            | '}'
+            | '%'
+    )
+}
+
+/// Punctuation that no line ends with.
+fn never_last(ch: char) -> bool {
+    matches!(ch, '（' | '《' | '〈' | '「' | '『' | '【' | '〔' | '“' | '‘' | '(' | '[' | '{' | '￥' | '$')
+}
+
+/// Part of a word or a number of an alphabetic script.
+fn in_word(ch: char) -> bool {
+    ch.is_ascii_graphic() || (ch.is_alphanumeric() && (ch as u32) < 0x2E80)
+}

@@ -1,0 +1,365 @@
+//! Items become page operations: exact places, marked for the structure tree or as artifacts (ISO 32000-1 14.8.2.2).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lopdf::text_string;
+use printpdf::{
+    Color, CurTransMat, DictItem, ExtendedGraphicsState, ExtendedGraphicsStateId, Op, PdfFontHandle, PdfResources, Pt, TextItem,
+    TextMatrix, XObject, XObjectId, XObjectTransform,
+};
+
+use super::RenderError;
+use super::picture;
+use super::print::{Deflater, Printed, print};
+use super::structure::{Kind, Tag};
+use super::typeface::Typefaces;
+use crate::page::{Art, Image, Item, Length, Path, Point, Qr, Rect, Rgb, Role, Run, Seal, Segment, Symbol, Text};
+
+/// Collects the operations of one content stream.
+pub(super) struct Canvas<'a> {
+    typefaces: &'a Typefaces,
+    deflater: &'a mut Deflater,
+    height: Length,
+    first_mark: usize,
+    ops: Vec<Op>,
+    images: BTreeMap<XObjectId, XObject>,
+    opacities: BTreeMap<ExtendedGraphicsStateId, ExtendedGraphicsState>,
+    paint: Paint,
+    in_artifact: bool,
+    tags: Vec<Tag>,
+    seals: Vec<(String, Arc<Art>)>,
+}
+
+/// The graphics state as far as we set it, so that it is written only where it changes.
+#[derive(Clone, Copy, Default)]
+struct Paint {
+    fill: Option<Rgb>,
+    stroke: Option<(Rgb, Length)>,
+    alpha: Option<u8>,
+}
+
+/// Drawn items.
+pub(super) struct Drawing {
+    /// Their content stream and resources.
+    pub printed: Printed,
+    /// What its marked content is, in the order of marks.
+    pub tags: Vec<Tag>,
+    /// The seals that it draws, by name; the caller supplies their appearances.
+    pub seals: Vec<(String, Arc<Art>)>,
+}
+
+/// Rounded to a number of decimals: what is written has no more digits than it means.
+pub(super) fn rounded(value: f64, decimals: i32) -> f32 {
+    let scale = 10_f64.powi(decimals);
+    // Adding zero turns -0 into 0.
+    ((value * scale).round() / scale + 0.0) as f32
+}
+
+/// A length in PDF's unit, to a thousandth: a third of a micrometre, the whole precision of the page.
+fn points(length: Length) -> f32 {
+    rounded(length.to_pt(), 3)
+}
+
+impl<'a> Canvas<'a> {
+    /// For a page or a drawing of that height, with the fonts of its texts. Marks are counted from `first_mark` on.
+    pub fn new(height: Length, typefaces: &'a Typefaces, first_mark: usize, deflater: &'a mut Deflater) -> Self {
+        Self {
+            typefaces,
+            deflater,
+            height,
+            first_mark,
+            ops: Vec::with_capacity(1024),
+            images: BTreeMap::new(),
+            opacities: BTreeMap::new(),
+            paint: Paint::default(),
+            in_artifact: false,
+            tags: Vec::new(),
+            seals: Vec::new(),
+        }
+    }
+
+    /// Draws items in their order.
+    pub fn items(&mut self, items: &[Item]) -> Result<(), RenderError> {
+        for item in items {
+            // Neighbouring paths share one artifact.
+            if self.in_artifact && !matches!(item, Item::Path(_)) {
+                self.in_artifact = false;
+                self.end_marked();
+            }
+            match item {
+                Item::Text(text) => self.text(text)?,
+                Item::Image(image) => self.image(image)?,
+                Item::Path(path) => {
+                    if !self.in_artifact {
+                        self.in_artifact = true;
+                        self.begin_artifact();
+                    }
+                    self.path(path);
+                }
+                Item::Qr(qr) => self.qr(qr),
+                Item::Seal(seal) => self.seal(seal),
+            }
+        }
+        if std::mem::take(&mut self.in_artifact) {
+            self.end_marked();
+        }
+        Ok(())
+    }
+
+    /// Draws bare paths, unmarked: whoever draws the result marks it.
+    pub fn paths(&mut self, paths: &[Path]) {
+        paths.iter().for_each(|path| self.path(path));
+    }
+
+    /// Has the operations printed, and what they draw with added to the file.
+    pub fn print(self, file: &mut lopdf::Document) -> Result<Drawing, RenderError> {
+        let resources = PdfResources {
+            fonts: self.typefaces.resources(),
+            xobjects: printpdf::XObjectMap { map: self.images },
+            extgstates: printpdf::ExtendedGraphicsStateMap { map: self.opacities },
+            ..PdfResources::default()
+        };
+        let printed = print(self.ops, resources, file)?;
+        self.typefaces.complete(&printed.resources, file, self.deflater)?;
+        Ok(Drawing { printed, tags: self.tags, seals: self.seals })
+    }
+
+    fn text(&mut self, text: &Text) -> Result<(), RenderError> {
+        let Some(first) = text.runs.first() else { return Ok(()) };
+        let kind = match text.role {
+            Role::Title => Some(Kind::Title),
+            Role::Label => Some(Kind::Label),
+            Role::Value => Some(Kind::Value),
+            Role::Ornament => None,
+        };
+        match kind {
+            Some(kind) => {
+                let width = text.runs.iter().filter(|run| run.origin.y == first.origin.y).fold(Length::ZERO, |w, run| w + run.width());
+                let line = Rect { x: first.origin.x, y: first.origin.y - first.size, w: width, h: first.size };
+                self.begin_tagged(kind, line);
+            }
+            None => self.begin_artifact(),
+        }
+        self.opacity(u8::MAX);
+        self.fill(text.color);
+        self.ops.push(Op::StartTextSection);
+        for line in text.runs.chunk_by(|a, b| a.origin.y == b.origin.y) {
+            self.line(line, first.origin, text.rotation)?;
+        }
+        self.ops.push(Op::EndTextSection);
+        self.end_marked();
+        Ok(())
+    }
+
+    /// Shows the runs of one line, turned about the text's origin.
+    fn line(&mut self, runs: &[Run], about: Point, rotation: f64) -> Result<(), RenderError> {
+        let mut shown = Vec::with_capacity(runs.len() * 3);
+        let mut reads_itself = rotation == 0.0;
+        for run in runs {
+            let typeface = self.typefaces.find(run.font)?;
+            let (glyphs, plain) = set(run, typeface);
+            reads_itself &= plain;
+            let size = Pt(rounded(run.size.to_pt(), 4));
+            shown.push(Op::SetFont { font: PdfFontHandle::External(typeface.resource.clone()), size });
+            shown.push(Op::SetTextMatrix { matrix: TextMatrix::Raw(self.text_matrix(run.origin, about, rotation)) });
+            shown.push(Op::ShowText { items: vec![TextItem::GlyphIds(glyphs)] });
+        }
+        if reads_itself {
+            self.ops.append(&mut shown);
+            return Ok(());
+        }
+        // ISO 32000-1 14.9.4: what the span says, whatever its glyphs and gaps look like.
+        let words: String = runs.iter().map(Run::text).collect();
+        self.begin_marked("Span", [("ActualText", unicode(&words))]);
+        self.ops.append(&mut shown);
+        self.end_marked();
+        Ok(())
+    }
+
+    fn text_matrix(&self, origin: Point, about: Point, degrees: f64) -> [f32; 6] {
+        if degrees == 0.0 {
+            return [1.0, 0.0, 0.0, 1.0, points(origin.x), points(self.height - origin.y)];
+        }
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let (right, up) = ((origin.x - about.x).to_pt(), (about.y - origin.y).to_pt());
+        let x = about.x.to_pt() + right * cos - up * sin;
+        let y = (self.height - about.y).to_pt() + right * sin + up * cos;
+        let (s, c) = (rounded(sin, 5), rounded(cos, 5));
+        [c, s, -s, c, rounded(x, 3), rounded(y, 3)]
+    }
+
+    fn image(&mut self, image: &Image) -> Result<(), RenderError> {
+        let id = XObjectId(format!("{}I{}", self.typefaces.prefix, self.images.len()));
+        self.images.insert(id.clone(), picture::image(&image.picture, self.deflater)?);
+        self.begin_tagged(Kind::Figure(image.alt.clone()), image.area);
+        self.opacity(u8::MAX);
+        self.place(id, image.area, (image.area.w.to_pt(), image.area.h.to_pt()));
+        self.end_marked();
+        Ok(())
+    }
+
+    fn seal(&mut self, seal: &Seal) {
+        let id = XObjectId(format!("{}S{}", self.typefaces.prefix, self.seals.len()));
+        self.seals.push((id.0.clone(), Arc::clone(&seal.art)));
+        self.begin_tagged(Kind::Figure(seal.alt.clone()), seal.area);
+        self.opacity(u8::MAX);
+        let (width, height) = seal.art.size;
+        self.place(id, seal.area, (seal.area.w.to_pt() / width.to_pt(), seal.area.h.to_pt() / height.to_pt()));
+        self.end_marked();
+    }
+
+    /// Draws an object scaled, its origin in the area's bottom left corner.
+    fn place(&mut self, id: XObjectId, area: Rect, (scale_x, scale_y): (f64, f64)) {
+        let transform = XObjectTransform {
+            translate_x: Some(Pt(points(area.x))),
+            translate_y: Some(Pt(points(self.height - area.bottom()))),
+            scale_x: Some(rounded(scale_x, 4)),
+            scale_y: Some(rounded(scale_y, 4)),
+            no_auto_scale: true,
+            ..XObjectTransform::default()
+        };
+        self.ops.push(Op::UseXobject { id, transform });
+    }
+
+    fn path(&mut self, path: &Path) {
+        self.opacity(path.alpha);
+        if let Some(color) = path.fill {
+            self.fill(color);
+        }
+        if let Some((color, width)) = path.stroke {
+            self.stroke(color, width);
+        }
+        let paint = match (path.fill, path.stroke) {
+            (Some(_), Some(_)) => "B",
+            (Some(_), None) => "f",
+            (None, Some(_)) => "S",
+            (None, None) => return,
+        };
+        for segment in &path.segments {
+            match *segment {
+                Segment::Move(to) => self.curve("m", &[to]),
+                Segment::Line(to) => self.curve("l", &[to]),
+                Segment::Cubic(a, b, to) => self.curve("c", &[a, b, to]),
+                Segment::Close => self.operator("h", Vec::new()),
+            }
+        }
+        self.operator(paint, Vec::new());
+    }
+
+    /// A step of a path. Two decimals are 3.5 µm: finer than a dot of a 2400 dpi press, and a third less to compress.
+    fn curve(&mut self, operator: &str, places: &[Point]) {
+        let coordinates = places.iter().flat_map(|p| [p.x.to_pt(), (self.height - p.y).to_pt()]);
+        let operands = coordinates.map(|value| DictItem::Real(rounded(value, 2))).collect();
+        self.operator(operator, operands);
+    }
+
+    /// One rectangle for each bar, in whole modules: one path, so that no seams show between rows.
+    fn qr(&mut self, qr: &Qr) {
+        let across = (qr.symbol.side + 2 * Symbol::QUIET) as f64;
+        let (module_x, module_y) = (qr.area.w.to_pt() / across, qr.area.h.to_pt() / across);
+        let top = (self.height - qr.area.y).to_pt();
+        self.begin_tagged(Kind::Figure(qr.alt.clone()), qr.area);
+        self.opacity(u8::MAX);
+        self.fill(Rgb::BLACK);
+        self.ops.push(Op::SaveGraphicsState);
+        let matrix = [rounded(module_x, 5), 0.0, 0.0, rounded(-module_y, 5), points(qr.area.x), rounded(top, 3)];
+        self.ops.push(Op::SetTransformationMatrix { matrix: CurTransMat::Raw(matrix) });
+        for (row, column, count) in qr.symbol.bars() {
+            let bar = [column + Symbol::QUIET, row + Symbol::QUIET, count, 1];
+            self.operator("re", bar.map(|number| DictItem::Int(number as i64)).to_vec());
+        }
+        self.operator("f", Vec::new());
+        self.ops.push(Op::RestoreGraphicsState);
+        self.end_marked();
+    }
+
+    /// An operator that printpdf knows only in fixed groups: its `DrawLine` paints each contour by itself (overlaps of
+    /// a translucent path would show), its `DrawPolygon` closes contours, and its `DrawRectangle` fills each rectangle.
+    fn operator(&mut self, operator: &str, operands: Vec<DictItem>) {
+        self.ops.push(Op::Unknown { key: operator.to_owned(), value: operands });
+    }
+
+    fn fill(&mut self, color: Rgb) {
+        if self.paint.fill.replace(color) != Some(color) {
+            self.ops.push(Op::SetFillColor { col: srgb(color) });
+        }
+    }
+
+    fn stroke(&mut self, color: Rgb, width: Length) {
+        let before = self.paint.stroke.replace((color, width));
+        if before.map(|(color, _)| color) != Some(color) {
+            self.ops.push(Op::SetOutlineColor { col: srgb(color) });
+        }
+        if before.map(|(_, width)| width) != Some(width) {
+            self.ops.push(Op::SetOutlineThickness { pt: Pt(points(width)) });
+        }
+    }
+
+    fn opacity(&mut self, alpha: u8) {
+        // A content stream begins opaque.
+        if self.paint.alpha.replace(alpha).unwrap_or(u8::MAX) != alpha {
+            let id = ExtendedGraphicsStateId(format!("A{alpha}"));
+            self.ops.push(Op::LoadGraphicsState { gs: id.clone() });
+            self.opacities.entry(id).or_insert_with(|| {
+                let value = rounded(f64::from(alpha) / 255.0, 3);
+                ExtendedGraphicsState::default().with_current_fill_alpha(value).with_current_stroke_alpha(value)
+            });
+        }
+    }
+
+    fn begin_tagged(&mut self, kind: Kind, place: Rect) {
+        let mark = self.first_mark + self.tags.len();
+        self.begin_marked(kind.role(), [("MCID", DictItem::Int(mark as i64))]);
+        self.tags.push(Tag { mark, kind, place });
+    }
+
+    fn begin_artifact(&mut self) {
+        self.ops.push(Op::BeginMarkedContent { tag: "Artifact".to_owned() });
+    }
+
+    fn begin_marked(&mut self, tag: &str, [(key, value)]: [(&str, DictItem); 1]) {
+        let properties = DictItem::Dict { map: BTreeMap::from([(key.to_owned(), value)]) };
+        self.ops.push(Op::BeginMarkedContentWithProperties { tag: tag.to_owned(), properties });
+    }
+
+    fn end_marked(&mut self) {
+        self.ops.push(Op::EndMarkedContent);
+    }
+}
+
+/// The glyphs of a run with the gaps that put each at its place, and whether they read as the run's text by themselves.
+fn set(run: &Run, typeface: &super::typeface::Typeface) -> (Vec<printpdf::Codepoint>, bool) {
+    /// A place may be off by this many micrometres: a tenth of a dot at 1200 dpi.
+    const TOLERANCE: f64 = 2.0;
+    /// A gap that readers take for a space, in thousandths of an em.
+    const SPACE: f64 = 100.0;
+
+    let thousandth = f64::from(run.size.to_um()) / 1000.0;
+    let (mut pen, mut due, mut plain) = (0.0, Length::ZERO, true);
+    let mut glyphs = Vec::with_capacity(run.glyphs.len());
+    for (number, &glyph) in run.glyphs.iter().enumerate() {
+        let code = typeface.code(glyph);
+        plain &= typeface.means(code, glyph.ch);
+        pen += typeface.width(code);
+        due = due + glyph.advance;
+        let off = pen - f64::from(due.to_um()) / thousandth;
+        let mut gap = 0.0;
+        if number + 1 < run.glyphs.len() && (off * thousandth).abs() > TOLERANCE {
+            gap = f64::from(rounded(off, 1));
+            pen -= gap;
+            plain &= gap > -SPACE;
+        }
+        glyphs.push(typeface.codepoint(code, gap));
+    }
+    (glyphs, plain)
+}
+
+fn srgb(Rgb(r, g, b): Rgb) -> Color {
+    let [r, g, b] = [r, g, b].map(|channel| rounded(f64::from(channel) / 255.0, 3));
+    Color::Rgb(printpdf::Rgb { r, g, b, icc_profile: None })
+}
+
+fn unicode(text: &str) -> DictItem {
+    DictItem::from_lopdf(&text_string(text))
+}

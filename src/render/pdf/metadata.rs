@@ -1,0 +1,194 @@
+//! What the file says about itself: XMP (ISO 16684-1), the information dictionary that agrees with it, attached files.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use lopdf::{Dictionary, Object, Stream, dictionary, text_string};
+use quick_xml::escape::escape;
+
+use super::print::Deflater;
+use super::{RenderError, refused};
+use crate::clock::SHANGHAI;
+use crate::layout::{Attachment, Document};
+
+const PRODUCER: &str = concat!("certpress ", env!("CARGO_PKG_VERSION"));
+
+/// The namespace of the licence metadata, whose names GB/T 36903-2018 gives.
+const NAMESPACE: &str = "urn:certpress:gbt36903:1#";
+const PREFIX: &str = "gbt36903";
+
+/// GB/T 36903 short names in full.
+const NAMES: [(&str, &str); 17] = [
+    ("ZZMC", "证照名称"),
+    ("ZZLXDM", "证照类型代码"),
+    ("ZZBH", "证照编号"),
+    ("ZZBS", "证照标识"),
+    ("ZZBFJG", "证照颁发机构"),
+    ("ZZBFJGDM", "证照颁发机构代码"),
+    ("ZZBFRQ", "证照颁发日期"),
+    ("CZZT", "持证主体"),
+    ("CZZTDM", "持证主体代码"),
+    ("CZZTDMLX", "持证主体代码类型"),
+    ("ZZYXQQSRQ", "证照有效期起始日期"),
+    ("ZZYXQJZRQ", "证照有效期截止日期"),
+    ("CJSJ", "创建时间"),
+    ("JZJZZSJ", "加注件制作时间"),
+    ("JZJZZZ", "加注件制作者"),
+    ("JZJZZSY", "加注件制作事由"),
+    ("JZJYXQJZSJ", "加注件有效期截止时间"),
+];
+
+/// The XMP packet. Where it repeats the information dictionary, both say the same (ISO 19005-3 6.6.3).
+pub(super) fn xmp(document: &Document) -> Result<String, RenderError> {
+    let (date, title) = (xmp_date(document.instant), escape(&document.title));
+    let (author, subject) = (escape(&document.author), escape(&document.subject));
+    let (mut values, mut schema) = (String::new(), String::new());
+    for (name, value, meaning) in properties(document)? {
+        let value = escape(value);
+        // Writing to a string does not fail.
+        let _ = write!(values, "<{PREFIX}:{name}>{value}</{PREFIX}:{name}>\n");
+        let _ = write!(
+            schema,
+            "<rdf:li rdf:parseType=\"Resource\"><pdfaProperty:name>{name}</pdfaProperty:name>\
+             <pdfaProperty:valueType>Text</pdfaProperty:valueType><pdfaProperty:category>external</pdfaProperty:category>\
+             <pdfaProperty:description>{meaning}</pdfaProperty:description></rdf:li>\n"
+        );
+    }
+    Ok(format!(
+        r#"<?xpacket begin="{bom}" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:pdf="http://ns.adobe.com/pdf/1.3/" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/">
+<pdfaid:part>3</pdfaid:part><pdfaid:conformance>U</pdfaid:conformance>
+<pdfuaid:part>1</pdfuaid:part>
+<dc:format>application/pdf</dc:format>
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
+<dc:creator><rdf:Seq><rdf:li>{author}</rdf:li></rdf:Seq></dc:creator>
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{subject}</rdf:li></rdf:Alt></dc:description>
+<dc:subject><rdf:Bag><rdf:li>{subject}</rdf:li></rdf:Bag></dc:subject>
+<dc:language><rdf:Bag><rdf:li>zh-CN</rdf:li></rdf:Bag></dc:language>
+<xmp:CreateDate>{date}</xmp:CreateDate><xmp:ModifyDate>{date}</xmp:ModifyDate><xmp:MetadataDate>{date}</xmp:MetadataDate>
+<xmp:CreatorTool>{PRODUCER}</xmp:CreatorTool><pdf:Producer>{PRODUCER}</pdf:Producer><pdf:Keywords>{subject}</pdf:Keywords>
+</rdf:Description>
+<rdf:Description rdf:about="" xmlns:{PREFIX}="{NAMESPACE}">
+{values}</rdf:Description>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag>
+<rdf:li rdf:parseType="Resource"><pdfaSchema:schema>电子证照元数据</pdfaSchema:schema><pdfaSchema:namespaceURI>{NAMESPACE}</pdfaSchema:namespaceURI><pdfaSchema:prefix>{PREFIX}</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq>
+{schema}</rdf:Seq></pdfaSchema:property></rdf:li>
+<rdf:li rdf:parseType="Resource"><pdfaSchema:schema>PDF/UA identification</pdfaSchema:schema><pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI><pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq>
+<rdf:li rdf:parseType="Resource"><pdfaProperty:name>part</pdfaProperty:name><pdfaProperty:valueType>Integer</pdfaProperty:valueType><pdfaProperty:category>internal</pdfaProperty:category><pdfaProperty:description>Part of ISO 14289</pdfaProperty:description></rdf:li>
+</rdf:Seq></pdfaSchema:property></rdf:li>
+</rdf:Bag></pdfaExtension:schemas>
+</rdf:Description>
+</rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>"#,
+        bom = '\u{feff}'
+    ))
+}
+
+/// Names, values and meanings of the licence metadata, and `SAMPLE` on what test keys made.
+fn properties(document: &Document) -> Result<Vec<(&str, &str, &'static str)>, RenderError> {
+    let mut properties = Vec::with_capacity(document.metadata.len() + 1);
+    for meta in &document.metadata {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !meta.name.starts_with(|c: char| c.is_ascii_alphabetic()) || !meta.name.chars().all(plain) {
+            return Err(refused(format!("metadata name `{}` cannot be an XML name: use letters, digits and _", meta.name)));
+        }
+        let known = NAMES.iter().find(|(name, _)| *name == meta.name);
+        properties.push((meta.name.as_str(), meta.value.as_str(), known.map_or("扩展属性", |(_, meaning)| meaning)));
+    }
+    if document.test {
+        properties.push(("SAMPLE", "true", "以测试密钥制作的样张"));
+    }
+    Ok(properties)
+}
+
+/// The packet as the catalog's metadata stream, not compressed, so that programs that know no PDF find it too.
+pub(super) fn metadata_stream(xmp: String) -> Stream {
+    Stream::new(dictionary! { "Type" => "Metadata", "Subtype" => "XML" }, xmp.into_bytes())
+}
+
+/// The information dictionary.
+pub(super) fn information(document: &Document) -> Dictionary {
+    let date = Object::string_literal(pdf_date(document.instant));
+    dictionary! {
+        "Title" => text_string(&document.title),
+        "Author" => text_string(&document.author),
+        "Subject" => text_string(&document.subject),
+        "Keywords" => text_string(&document.subject),
+        "Creator" => Object::string_literal(PRODUCER),
+        "Producer" => Object::string_literal(PRODUCER),
+        "CreationDate" => date.clone(),
+        "ModDate" => date,
+    }
+}
+
+/// Adds the files that travel inside, by name and as associated files (ISO 32000-1 7.11.4, ISO 19005-3 annex E).
+pub(super) fn attach(
+    attachments: &[Attachment],
+    at: Timestamp,
+    catalog: &mut Dictionary,
+    file: &mut lopdf::Document,
+    deflater: &mut Deflater,
+) {
+    if attachments.is_empty() {
+        return;
+    }
+    let mut named: Vec<(&str, Object)> = Vec::with_capacity(attachments.len());
+    for attachment in attachments {
+        let dict = dictionary! {
+            "Type" => "EmbeddedFile",
+            "Subtype" => attachment.media_type,
+            "Params" => dictionary! {
+                "Size" => attachment.bytes.len() as i64,
+                "ModDate" => Object::string_literal(pdf_date(at)),
+            },
+        };
+        let embedded = file.add_object(deflater.stream(dict, attachment.bytes.clone()));
+        let specification = file.add_object(dictionary! {
+            "Type" => "Filespec",
+            "F" => Object::string_literal(attachment.name),
+            "UF" => text_string(attachment.name),
+            "Desc" => text_string(attachment.description),
+            "AFRelationship" => attachment.relationship,
+            "EF" => dictionary! { "F" => embedded, "UF" => embedded },
+        });
+        named.push((attachment.name, specification.into()));
+    }
+    catalog.set("AF", named.iter().map(|(_, specification)| specification.clone()).collect::<Vec<_>>());
+    // A name tree is sorted (ISO 32000-1 7.9.6).
+    named.sort_unstable_by_key(|(name, _)| *name);
+    let names: Vec<Object> = named.into_iter().flat_map(|(name, file)| [Object::string_literal(name), file]).collect();
+    catalog.set("Names", dictionary! { "EmbeddedFiles" => dictionary! { "Names" => names } });
+}
+
+/// The time of day where licences are issued; both forms below say +08:00.
+fn local(at: Timestamp) -> DateTime {
+    TimeZone::fixed(SHANGHAI).to_datetime(at)
+}
+
+fn xmp_date(at: Timestamp) -> String {
+    let t = local(at);
+    format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}+08:00", t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second())
+}
+
+fn pdf_date(at: Timestamp) -> String {
+    let t = local(at);
+    format!("D:{:04}{:02}{:02}{:02}{:02}{:02}+08'00'", t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_date_name_the_same_moment_in_shanghai() {
+        let at: Timestamp = "2021-04-21T16:30:05Z".parse().unwrap();
+        assert_eq!(xmp_date(at), "2021-04-22T00:30:05+08:00");
+        assert_eq!(pdf_date(at), "D:20210422003005+08'00'");
+    }
+}

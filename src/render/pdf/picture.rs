@@ -1,0 +1,99 @@
+//! Photographs and signatures as image objects (ISO 32000-1 8.9.5): JPEG as it is, PNG as samples with a soft mask.
+
+use std::collections::BTreeMap;
+
+use printpdf::{DictItem, ExternalStream, ExternalXObject, XObject};
+
+use super::print::Deflater;
+use super::{RenderError, refused};
+use crate::record::{Picture, PictureFormat};
+
+/// The picture as an image object.
+pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> Result<XObject, RenderError> {
+    let stream = match picture.format {
+        PictureFormat::Jpeg => {
+            let channels = if picture.grey { 1 } else { 3 };
+            samples((picture.width, picture.height), channels, 8, "DCTDecode", picture.bytes.clone())
+        }
+        PictureFormat::Png => png(picture, deflater)?,
+    };
+    Ok(XObject::External(ExternalXObject { stream, width: None, height: None, dpi: None }))
+}
+
+fn png(picture: &Picture, deflater: &mut Deflater) -> Result<ExternalStream, RenderError> {
+    let decoded = image::load_from_memory_with_format(&picture.bytes, image::ImageFormat::Png).map_err(refused)?;
+    let channels = if picture.grey { 1 } else { 3 };
+    let size = (picture.width, picture.height);
+    let (colour, alpha) = match (picture.grey, picture.alpha) {
+        (true, false) => (decoded.into_luma8().into_raw(), None),
+        (false, false) => (decoded.into_rgb8().into_raw(), None),
+        (true, true) => split(&decoded.into_luma_alpha8().into_raw(), channels),
+        (false, true) => split(&decoded.into_rgba8().into_raw(), channels),
+    };
+    let Some(alpha) = alpha else {
+        return Ok(samples(size, channels, 8, "FlateDecode", deflater.deflate(&colour)));
+    };
+    // Ink of one colour needs one pixel of it: the mask alone gives the shape, at its own size (ISO 32000-1 11.6.5.3).
+    let mut inked = colour.chunks_exact(channels).zip(&alpha).filter(|&(_, &alpha)| alpha > 0).map(|(pixel, _)| pixel);
+    let ink = inked.next().map(<[u8]>::to_vec);
+    let mut base = match ink {
+        Some(ink) if inked.all(|pixel| *pixel == ink) => samples((1, 1), channels, 8, "FlateDecode", deflater.deflate(&ink)),
+        _ => samples(size, channels, 8, "FlateDecode", deflater.deflate(&colour)),
+    };
+    let (bits, packed) = packed(&alpha, picture.width as usize);
+    let mask = samples(size, 1, bits, "FlateDecode", deflater.deflate(&packed));
+    base.dict.insert("SMask".into(), DictItem::Stream { stream: mask });
+    Ok(base)
+}
+
+/// Colour and alpha apart.
+fn split(pixels: &[u8], channels: usize) -> (Vec<u8>, Option<Vec<u8>>) {
+    let mut colour = Vec::with_capacity(pixels.len());
+    let mut alpha = Vec::with_capacity(pixels.len() / (channels + 1));
+    for pixel in pixels.chunks_exact(channels + 1) {
+        colour.extend_from_slice(&pixel[..channels]);
+        alpha.push(pixel[channels]);
+    }
+    (colour, Some(alpha))
+}
+
+/// Samples in as few bits as hold them exactly. A scanned signature has few levels; less to compress is faster.
+fn packed(samples: &[u8], width: usize) -> (i64, Vec<u8>) {
+    for bits in [1_u8, 2, 4] {
+        let step = u8::MAX / ((1 << bits) - 1);
+        if samples.iter().all(|sample| sample % step == 0) {
+            let per_byte = usize::from(8 / bits);
+            let byte = |part: &[u8]| part.iter().enumerate().fold(0, |byte, (i, s)| byte | (s / step) << (8 - bits * (i as u8 + 1)));
+            let rows = samples.chunks_exact(width);
+            return (i64::from(bits), rows.flat_map(|row| row.chunks(per_byte).map(byte)).collect());
+        }
+    }
+    (8, samples.to_vec())
+}
+
+fn samples((width, height): (u32, u32), channels: usize, bits: i64, filter: &str, content: Vec<u8>) -> ExternalStream {
+    let name = |name: &str| DictItem::Name(name.into());
+    let dict = BTreeMap::from([
+        ("Type".to_owned(), name("XObject")),
+        ("Subtype".to_owned(), name("Image")),
+        ("Width".to_owned(), DictItem::Int(width.into())),
+        ("Height".to_owned(), DictItem::Int(height.into())),
+        ("ColorSpace".to_owned(), name(if channels == 1 { "DeviceGray" } else { "DeviceRGB" })),
+        ("BitsPerComponent".to_owned(), DictItem::Int(bits)),
+        ("Filter".to_owned(), name(filter)),
+    ]);
+    ExternalStream { dict, content, compress: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_levels_take_few_bits_and_rows_start_on_bytes() {
+        assert_eq!(packed(&[0, 255, 255, 0, 255, 0], 3), (1, vec![0b0110_0000, 0b0100_0000]));
+        assert_eq!(packed(&[0, 85, 170, 255, 255], 5), (2, vec![0b0001_1011, 0b1100_0000]));
+        assert_eq!(packed(&[17, 34, 51], 3), (4, vec![0x12, 0x30]));
+        assert_eq!(packed(&[17, 34, 50], 3), (8, vec![17, 34, 50]));
+    }
+}

@@ -1,0 +1,157 @@
+//! The structure tree: what a screen reader reads, in which order (ISO 32000-1 14.7, ISO 14289-1).
+
+use lopdf::{Dictionary, Object, ObjectId, dictionary, text_string};
+
+use super::draw::rounded;
+use crate::page::{Length, Rect};
+
+/// A piece of marked content.
+#[derive(Clone)]
+pub(super) struct Tag {
+    /// Its number in the page's content.
+    pub mark: usize,
+    /// What it is.
+    pub kind: Kind,
+    /// The first line of a text, the area of a figure.
+    pub place: Rect,
+}
+
+/// What a piece of marked content is.
+#[derive(Clone, PartialEq)]
+pub(super) enum Kind {
+    /// Part of the heading.
+    Title,
+    /// A fixed word beside a value.
+    Label,
+    /// A value.
+    Value,
+    /// A picture and what it shows.
+    Figure(String),
+}
+
+impl Kind {
+    /// The standard structure type.
+    pub fn role(&self) -> &'static str {
+        match self {
+            Self::Title => "H1",
+            Self::Label | Self::Value => "P",
+            Self::Figure(_) => "Figure",
+        }
+    }
+}
+
+/// Adds the tree over the tags of face and licence; the answer is its root.
+pub(super) fn add_tree(file: &mut lopdf::Document, page: ObjectId, height: Length, face: &[Tag], own: &[Tag]) -> ObjectId {
+    let root = file.new_object_id();
+    let document = file.new_object_id();
+    let mut parents = vec![Object::Null; face.len() + own.len()];
+    let mut children = Vec::new();
+    for group in reading_order(face, own) {
+        let marks: Vec<Object> = group.iter().map(|tag| Object::Integer(tag.mark as i64)).collect();
+        let mut element = dictionary! {
+            "Type" => "StructElem",
+            "S" => group[0].kind.role(),
+            "P" => document,
+            "Pg" => page,
+            "K" => marks,
+        };
+        if let Kind::Figure(alt) = &group[0].kind {
+            element.set("Alt", text_string(alt));
+            element.set("A", layout(group[0].place, height));
+        }
+        let element = Object::Reference(file.add_object(element));
+        for tag in group {
+            parents[tag.mark] = element.clone();
+        }
+        children.push(element);
+    }
+    file.set_object(document, dictionary! { "Type" => "StructElem", "S" => "Document", "P" => root, "K" => children });
+    let parent_tree = file.add_object(dictionary! { "Nums" => vec![0.into(), parents.into()] });
+    file.set_object(
+        root,
+        dictionary! { "Type" => "StructTreeRoot", "K" => document, "ParentTree" => parent_tree, "ParentTreeNextKey" => 1 },
+    );
+    root
+}
+
+/// Where a figure lies, for readers that walk the page by its structure (ISO 32000-1 14.8.5.4.3).
+fn layout(area: Rect, height: Length) -> Dictionary {
+    let bounds = [area.x, height - area.bottom(), area.right(), height - area.y].map(|l| Object::Real(rounded(l.to_pt(), 3)));
+    dictionary! { "O" => "Layout", "Placement" => "Block", "BBox" => bounds.to_vec() }
+}
+
+/// Groups of tags that become one element each: the heading, then each value with the labels before it.
+fn reading_order<'t>(face: &'t [Tag], own: &'t [Tag]) -> Vec<Vec<&'t Tag>> {
+    let (titles, rest): (Vec<&Tag>, Vec<&Tag>) = face.iter().chain(own).partition(|tag| tag.kind == Kind::Title);
+    let (labels, values): (Vec<&Tag>, Vec<&Tag>) = rest.into_iter().partition(|tag| tag.kind == Kind::Label);
+
+    // What stands beside a value is read with it. What stands alone is read after the label before it in the layout.
+    let mut before: Vec<Vec<&Tag>> = vec![Vec::new(); values.len()];
+    let mut after: Vec<Vec<&Tag>> = vec![Vec::new(); values.len() + 1];
+    let mut last = 0;
+    for label in labels {
+        if let Some(value) = beside(label, &values) {
+            before[value].push(label);
+            last = value + 1;
+        } else {
+            after[last].push(label);
+        }
+    }
+
+    let mut order = Vec::new();
+    order.extend((!titles.is_empty()).then_some(titles));
+    let mut alone = after.into_iter();
+    order.extend(alone.next().into_iter().flatten().map(|label| vec![label]));
+    for ((value, mut group), alone) in values.into_iter().zip(before).zip(alone) {
+        if matches!(value.kind, Kind::Figure(_)) {
+            order.extend((!group.is_empty()).then_some(group));
+            order.push(vec![value]);
+        } else {
+            group.push(value);
+            order.push(group);
+        }
+        order.extend(alone.into_iter().map(|label| vec![label]));
+    }
+    order
+}
+
+/// The nearest value to the right of a label, on its line.
+fn beside(label: &Tag, values: &[&Tag]) -> Option<usize> {
+    let middle = label.place.centre().y;
+    let on_line = |value: &Tag| value.place.y <= middle && middle <= value.place.bottom() && value.place.x > label.place.x;
+    let gap = |value: &Tag| (value.place.x - label.place.right()).to_um().abs();
+    let candidates = values.iter().enumerate().filter(|(_, value)| on_line(value));
+    candidates.min_by_key(|(_, value)| gap(value)).map(|(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(mark: usize, kind: Kind, x: f64, y: f64) -> Tag {
+        let (w, h) = if matches!(kind, Kind::Figure(_)) { (30.0, 40.0) } else { (20.0, 5.0) };
+        Tag { mark, kind, place: Rect::mm(x, y, w, h) }
+    }
+
+    #[test]
+    fn labels_come_before_their_values_and_figures_stand_alone() {
+        let figure = || Kind::Figure("照片".into());
+        let face = [
+            tag(0, Kind::Title, 50.0, 30.0),
+            tag(1, Kind::Label, 20.0, 80.0),
+            tag(2, Kind::Label, 20.0, 100.0),
+            tag(3, Kind::Label, 20.0, 120.0),
+            tag(4, Kind::Label, 20.0, 200.0),
+        ];
+        let own = [
+            tag(5, Kind::Value, 60.0, 80.0),
+            tag(6, Kind::Value, 60.0, 100.0),
+            tag(7, figure(), 140.0, 78.0),
+            tag(8, figure(), 60.0, 190.0),
+            tag(9, Kind::Value, 60.0, 250.0),
+        ];
+        let order: Vec<Vec<usize>> = reading_order(&face, &own).iter().map(|g| g.iter().map(|t| t.mark).collect()).collect();
+        // Label 3 is a line to fill in by hand; label 4 belongs to the figure beside it.
+        assert_eq!(order, [vec![0], vec![1, 5], vec![2, 6], vec![3], vec![7], vec![4], vec![8], vec![9]]);
+    }
+}
