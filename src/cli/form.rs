@@ -1,6 +1,7 @@
 //! `certpress form`: Word application forms, filled, blank, and checked after a clerk has edited them.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +9,9 @@ use anyhow::Context;
 use certpress::annotation::Rules;
 use certpress::clock::shanghai_date;
 use certpress::config::Settings;
+use certpress::font::Fonts;
 use certpress::form::{self, Form, FormError, Request};
+use certpress::layout::Layouts;
 use certpress::record::{self, Record};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -99,7 +102,7 @@ pub fn run(args: &FormArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         Command::Blank { form, out } => {
             let document = Form::embedded(form)?.blank(shanghai_date(super::instant(None)))?;
             let out = out.clone().unwrap_or_else(|| PathBuf::from(format!("{form}.docx")));
-            super::write_whole(&out, &document)?;
+            write_whole(&out, &document)?;
             println!("{}", out.display());
             Ok(ExitCode::SUCCESS)
         }
@@ -115,7 +118,7 @@ fn fill(args: &FillArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let today = shanghai_date(super::instant(args.as_of));
     let record = args.record.as_deref().map(|path| one_record(path, today)).transpose()?;
     let rules = match &form.definition.window {
-        Some(window) if !args.ignore_window && !args.draft => Some(super::rules(settings, &window.licence_type)?),
+        Some(window) if !args.ignore_window && !args.draft => Some(rules(settings, &window.licence_type)?),
         _ => None,
     };
     let folder = args.data.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
@@ -128,7 +131,7 @@ fn fill(args: &FillArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
             let mut rows = rows.into_iter().flatten();
             let one = rows.next().transpose().map_err(anyhow::Error::msg)?.unwrap_or_default();
             anyhow::ensure!(rows.next().is_none(), "more than one form in {}: give --out a .zip", args.data.as_deref().unwrap_or(Path::new("")).display());
-            super::write_whole(&args.out, &filler.one(&one)?)?;
+            write_whole(&args.out, &filler.one(&one)?)?;
         }
     }
     println!("{}", args.out.display());
@@ -171,7 +174,7 @@ impl Filler<'_> {
                 let document = document.with_context(|| format!("form {number} of {}", data.display()))?;
                 let name = self.form.file_name(row).unwrap_or_default();
                 zip.start_file(format!("{number:05}-{name}.docx").replace("-.docx", ".docx"), stored)?;
-                std::io::Write::write_all(&mut zip, &document)?;
+                zip.write_all(&document)?;
                 bar.inc(1);
             }
         }
@@ -181,6 +184,30 @@ impl Filler<'_> {
         bar.finish();
         Ok(())
     }
+}
+
+/// Writes a file under its final name only when it is whole.
+fn write_whole(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    file.write_all(bytes)?;
+    file.persist(out).with_context(|| format!("cannot write {}", out.display()))?;
+    Ok(())
+}
+
+/// The rules of the licence type whose window the form obeys.
+fn rules(settings: &Settings, licence_type: &str) -> anyhow::Result<Rules> {
+    let fonts = match &settings.fonts {
+        Some(folder) => Fonts::from_folder(folder)?,
+        None => Fonts::embedded()?,
+    };
+    let layouts = match &settings.layouts {
+        Some(folder) => Layouts::from_folder(folder, &fonts),
+        None => Layouts::embedded(&fonts),
+    };
+    let layouts = layouts.map_err(|faults| anyhow::anyhow!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let layout = layouts.find(licence_type).map_err(|_| anyhow::anyhow!("no licence type {licence_type}, whose window the form obeys"))?;
+    Ok(layout.rules.clone())
 }
 
 fn one_record(path: &Path, today: Date) -> anyhow::Result<Record> {
