@@ -64,7 +64,7 @@ pub struct IssueArgs {
 /// Runs it.
 pub fn run(args: &IssueArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let at = super::instant(args.as_of);
-    let (keyring, made) = Keyring::open_or_init(&settings.keys)?;
+    let (keyring, made) = Keyring::open_or_init(&settings.keys, super::instant(None))?;
     if made {
         eprintln!("made test keys in {}; every file they sign says 样张 SAMPLE", settings.keys.display());
     }

@@ -1,9 +1,10 @@
 //! `certpress keys`: makes, shows, replaces and publishes the keys of this installation.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::ExitCode;
 
-use certpress::clock::Clock;
+use certpress::config::Settings;
 use certpress::sign::{KeyState, Keyring, TrustedKey};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -18,9 +19,6 @@ use serde_json::json;
 pub struct KeysArgs {
     #[command(subcommand)]
     verb: Verb,
-    /// The folder of keys
-    #[arg(long, global = true, value_name = "DIR", default_value = "keys", env = "CERTPRESS_KEYS")]
-    keys: PathBuf,
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
@@ -39,28 +37,29 @@ enum Verb {
 }
 
 /// Runs `certpress keys`.
-pub fn run(args: &KeysArgs, clock: &dyn Clock, out: &mut dyn Write) -> anyhow::Result<()> {
-    let folder = &args.keys;
+pub fn run(args: &KeysArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let folder = settings.keys.as_path();
+    let out = &mut std::io::stdout().lock();
     match args.verb {
         Verb::Init => {
-            let (keyring, made) = Keyring::open_or_init(folder, clock.now())?;
+            let (keyring, made) = Keyring::open_or_init(folder, super::instant(None))?;
             if !args.json {
                 let found = if made { "test keys made in" } else { "keys were already there, nothing changed:" };
                 writeln!(out, "{found} {}", folder.display())?;
             }
-            show(&keyring, args, out)
+            show(&keyring, folder, args, out)?;
         }
-        Verb::List => show(&Keyring::open(folder)?, args, out),
+        Verb::List => show(&Keyring::open(folder)?, folder, args, out)?,
         Verb::Rotate => {
-            let keyring = Keyring::rotate(folder, clock.now())?;
-            show(&keyring, args, out)?;
+            let keyring = Keyring::rotate(folder, super::instant(None))?;
+            show(&keyring, folder, args, out)?;
             if !args.json {
                 retired_note(&keyring, folder, out)?;
             }
-            Ok(())
         }
-        Verb::Export => export(&Keyring::open(folder)?, args, out),
+        Verb::Export => export(&Keyring::open(folder)?, args, out)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn export(keyring: &Keyring, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -74,11 +73,11 @@ fn export(keyring: &Keyring, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Re
     Ok(())
 }
 
-fn show(keyring: &Keyring, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+fn show(keyring: &Keyring, folder: &Path, args: &KeysArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     if args.json {
         let key = |key: &TrustedKey| json!({"kid": key.name(), "state": keyring.state(key), "test": key.test, "from": key.from, "until": key.until});
         let keys: Vec<_> = keyring.trusted.iter().map(key).collect();
-        writeln!(out, "{}", json!({"folder": args.keys, "keys": keys}))?;
+        writeln!(out, "{}", json!({"folder": folder, "keys": keys}))?;
         return Ok(());
     }
     writeln!(out, "{:<5} {:<10} {:<5} {:<21} until", "kid", "state", "test", "from")?;

@@ -14,7 +14,7 @@ use super::template::{DateForm, Forms, Scope, Template, Value};
 use super::typeset::{Align, Fit, Style, Valign, set, set_rotated};
 use super::{Layout, LayoutFault, art};
 use crate::font::Fonts;
-use crate::page::{Art, Face, Item, Length, Path, Point, Rect, Role, Seal, Segment, Text};
+use crate::page::{Face, Item, Length, Path, Point, Rect, Role, Seal, Segment, Text};
 
 /// What every file of test keys says on its face.
 const SAMPLE_MARK: &str = "样张 SAMPLE";
@@ -154,7 +154,7 @@ impl Loader<'_> {
         self.hash.update(&bytes);
         let svg = String::from_utf8_lossy(&bytes);
         match art::drawing(&svg, &spec.file) {
-            Ok(art) => Some(placed(&art, spec.box_mm)),
+            Ok(art) => Some(art::fitted(&art, &spec.box_mm)),
             Err(message) => {
                 self.fault(at, message);
                 None
@@ -377,23 +377,4 @@ fn line(spec: &LineSpec) -> Path {
         stroke: Some((spec.color, Length::mm(spec.width_mm))),
         alpha: 255,
     }
-}
-
-/// The paths of a drawing, fitted into a box in the drawing's proportion.
-fn placed(art: &Art, area: Rect) -> Vec<Path> {
-    let area = area.fit(art.size.0.to_um().unsigned_abs(), art.size.1.to_um().unsigned_abs());
-    let scale = area.w.to_mm() / art.size.0.to_mm();
-    let point = |p: Point| Point { x: area.x + p.x.scaled(scale), y: area.y + p.y.scaled(scale) };
-    let segment = |s: &Segment| match *s {
-        Segment::Move(p) => Segment::Move(point(p)),
-        Segment::Line(p) => Segment::Line(point(p)),
-        Segment::Cubic(a, b, p) => Segment::Cubic(point(a), point(b), point(p)),
-        Segment::Close => Segment::Close,
-    };
-    let path = |p: &Path| Path {
-        segments: p.segments.iter().map(segment).collect(),
-        stroke: p.stroke.map(|(color, width)| (color, width.scaled(scale))),
-        ..p.clone()
-    };
-    art.paths.iter().map(path).collect()
 }

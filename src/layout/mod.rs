@@ -1,6 +1,6 @@
 //! Licence types as data: a TOML with rules, wording and the page in millimetres becomes a page for one record.
 
-mod art;
+pub mod art;
 mod check;
 mod compose;
 mod load;
@@ -19,7 +19,6 @@ use crate::font::Fonts;
 use crate::page::{Length, Page};
 
 pub use check::check;
-pub use art::{FrameSpec, RosetteSpec, SealSpec};
 
 /// A composed licence: the page and all that travels beside it. Only a [`Layout`] makes one.
 #[derive(Clone, Debug)]

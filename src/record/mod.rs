@@ -4,16 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use serde::{Serialize, Serializer};
 
+mod day;
 pub mod identifier;
+mod json;
+mod parse;
 mod picture;
 mod read;
+mod table;
+mod text;
 
-pub use picture::{Picture, PictureFormat};
-pub use read::{Fault, Loaded, Options, read};
+pub use picture::{Picture, PictureError, PictureFormat, PictureKind, Pixels};
+pub use read::{Fault, Input, Loaded, Options, inputs, read};
 
-/// One version of one licence.
-#[derive(Clone, Debug, PartialEq)]
+/// One version of one licence. Serialised, it is the JSON that it can be read from again, pictures included.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
     /// Id of the licence type: the name of its layout.
     pub licence_type: String,
@@ -46,7 +52,7 @@ pub struct Record {
 }
 
 /// A person or a company that holds a licence.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Holder {
     /// Name, normalised (NFC, one kind of middle dot, single spaces).
     pub name: String,
@@ -61,8 +67,10 @@ pub struct Holder {
     /// Whether the phone is bound at the national platform.
     pub phone_bound: bool,
     /// 免冠证件照.
+    #[serde(serialize_with = "data_uri")]
     pub photo: Option<Arc<Picture>>,
     /// 手写签字.
+    #[serde(serialize_with = "data_uri")]
     pub signature: Option<Arc<Picture>>,
 }
 
@@ -85,8 +93,14 @@ impl Sex {
     }
 }
 
+impl Serialize for Sex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// The company that employs the holder.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Employer {
     /// Full name.
     pub name: String,
@@ -95,7 +109,7 @@ pub struct Employer {
 }
 
 /// One 专业 with its registration period, or one qualification line.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Specialty {
     /// Full name.
     pub name: String,
@@ -106,7 +120,7 @@ pub struct Specialty {
 }
 
 /// The authority that issues the licence.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Issuer {
     /// Full name.
     pub name: String,
@@ -127,4 +141,31 @@ pub enum Status {
     Revoked,
     /// 吊销.
     Withdrawn,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Valid, Self::Suspended, Self::Cancelled, Self::Revoked, Self::Withdrawn];
+
+    /// As records write it: `valid`, `suspended`, `cancelled`, `revoked`, `withdrawn`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Suspended => "suspended",
+            Self::Cancelled => "cancelled",
+            Self::Revoked => "revoked",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
+fn data_uri<S: Serializer>(picture: &Option<Arc<Picture>>, serializer: S) -> Result<S::Ok, S::Error> {
+    picture.as_ref().map(|p| p.to_data_uri()).serialize(serializer)
 }

@@ -1,5 +1,16 @@
 //! Photos and signatures: decoded once on entry, kept in a form that every renderer can embed as it is.
 
+use std::fmt;
+use std::io::Cursor;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
+use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
+use image::imageops::{self, FilterType as Resampling};
+use image::metadata::Orientation;
+use image::{DynamicImage, ExtendedColorType, GrayImage, ImageDecoder, ImageEncoder, Limits, RgbImage, RgbaImage};
+
 /// How a picture's bytes are encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PictureFormat {
@@ -9,8 +20,17 @@ pub enum PictureFormat {
     Png,
 }
 
-/// A picture that has been decoded once and found good.
-#[derive(Clone, Debug, PartialEq)]
+/// What a picture is of; decides how large it may be and how it is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PictureKind {
+    /// 免冠证件照: kept as JPEG, transparency laid on white.
+    Photo,
+    /// 手写签字: a JPEG stays one, all else becomes PNG and keeps its transparency.
+    Signature,
+}
+
+/// A picture that has been decoded once and found good. Only [`Picture::decode`] makes one.
+#[derive(Clone, PartialEq)]
 pub struct Picture {
     /// How `bytes` are encoded.
     pub format: PictureFormat,
@@ -24,4 +44,625 @@ pub struct Picture {
     pub alpha: bool,
     /// The file, as embedded.
     pub bytes: Vec<u8>,
+    colour: Vec<u8>,
+    opacity: Option<Vec<u8>>,
+}
+
+/// The samples of a picture, 8 bits each, row by row from the top left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pixels<'p> {
+    /// One byte a pixel when the picture is grey, else three (RGB). Not multiplied by alpha.
+    pub colour: &'p [u8],
+    /// One byte a pixel, 255 for opaque, when the picture has alpha.
+    pub alpha: Option<&'p [u8]>,
+}
+
+/// Why a picture is refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PictureError {
+    /// Another kind of file, whatever it is called.
+    #[error("is {0}, not a JPEG or PNG picture; save it as JPEG or PNG")]
+    NotAPicture(&'static str),
+    /// More pixels than any print needs; found in the header, before decoding.
+    #[error("has {width} × {height} pixels; at most {MOST_SIDE} a side and {} million in all are accepted", MOST_PIXELS / 1_000_000)]
+    TooLarge {
+        /// Width in pixels, as the header says.
+        width: u32,
+        /// Height in pixels, as the header says.
+        height: u32,
+    },
+    /// The file ends before the picture does.
+    #[error("ends in the middle of the picture; transfer the whole file again")]
+    Truncated,
+    /// A kind of JPEG or PNG that cannot be printed faithfully.
+    #[error("is {0}; save it as an ordinary RGB picture")]
+    Unsupported(&'static str),
+    /// Not what it says it is.
+    #[error("is damaged ({0}); save it again")]
+    Damaged(String),
+}
+
+/// Pixels on one side that are accepted: twice what a scanner makes of an A4 sheet at 300 dpi.
+const MOST_SIDE: u32 = 8_000;
+
+/// Pixels that are accepted in all: what a telephone's camera makes.
+const MOST_PIXELS: u64 = 50_000_000;
+
+/// A photo or signature that is already small enough in bytes passes through untouched.
+const PASS_BYTES: usize = 60 * 1024;
+
+/// What a photo that must be encoded anew should weigh.
+const PHOTO_BYTES: usize = 20 * 1024;
+
+/// Tried in turn until a photo is light enough; the last is taken as it is.
+const QUALITIES: [u8; 5] = [88, 80, 72, 64, 56];
+
+impl PictureKind {
+    /// The largest picture that passes through: 300 dpi at 52 mm for photos, well over 300 dpi for signatures.
+    const fn passes(self) -> (u32, u32) {
+        match self {
+            Self::Photo => (620, 800),
+            Self::Signature => (900, 600),
+        }
+    }
+
+    /// What a larger one is brought down to: photos are printed at most 39 mm wide.
+    const fn shrinks_to(self) -> (u32, u32) {
+        match self {
+            Self::Photo => (480, 620),
+            Self::Signature => (900, 600),
+        }
+    }
+}
+
+impl Picture {
+    /// Takes a JPEG or PNG file. Looks at what the bytes are rather than at the file's name, reads the size from the header
+    /// and refuses what is too large before it decodes anything, then decodes all of it once.
+    ///
+    /// Upright RGB and grey JPEG of sensible size pass through without loss, freed of all that is not the picture (EXIF,
+    /// colour profiles, comments, trailing bytes). Everything else is brought upright, to sRGB or grey, to 8 bits and to print
+    /// size, and encoded anew.
+    pub fn decode(bytes: &[u8], kind: PictureKind) -> Result<Self, PictureError> {
+        match sniff(bytes) {
+            Ok(PictureFormat::Jpeg) => from_jpeg(bytes, kind),
+            Ok(PictureFormat::Png) => from_png(bytes, kind),
+            Err(other) => Err(PictureError::NotAPicture(other)),
+        }
+    }
+
+    /// The samples of `bytes`, already decoded.
+    pub fn pixels(&self) -> Pixels<'_> {
+        Pixels { colour: &self.colour, alpha: self.opacity.as_deref() }
+    }
+
+    /// Media type of `bytes`.
+    pub const fn media_type(&self) -> &'static str {
+        match self.format {
+            PictureFormat::Jpeg => "image/jpeg",
+            PictureFormat::Png => "image/png",
+        }
+    }
+
+    /// The picture as a `data:` address (RFC 2397).
+    pub fn to_data_uri(&self) -> String {
+        format!("data:{};base64,{}", self.media_type(), BASE64.encode(&self.bytes))
+    }
+}
+
+/// Without the samples, which would fill a screen.
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { format, width, height, grey, alpha, bytes, .. } = self;
+        write!(f, "Picture({format:?} {width}×{height}, grey {grey}, alpha {alpha}, {} bytes)", bytes.len())
+    }
+}
+
+/// What the bytes are, by their first few; else what they are instead.
+fn sniff(bytes: &[u8]) -> Result<PictureFormat, &'static str> {
+    Err(match bytes {
+        [] => "an empty file",
+        [0xFF, 0xD8, 0xFF, ..] => return Ok(PictureFormat::Jpeg),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => return Ok(PictureFormat::Png),
+        [b'G', b'I', b'F', b'8', ..] => "a GIF picture",
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => "a BMP picture",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "a WebP picture",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "a HEIC or AVIF picture or a film",
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "a TIFF picture",
+        [b'%', b'P', b'D', b'F', ..] => "a PDF file",
+        [b'P', b'K', 3, 4, ..] => "a ZIP or Office file",
+        other if is_text(&other[..other.len().min(64)]) => "a text file",
+        _ => "a file of unknown kind",
+    })
+}
+
+/// UTF-8 without zeros; the last character may be cut off.
+fn is_text(start: &[u8]) -> bool {
+    !start.contains(&0) && std::str::from_utf8(start).map_or_else(|e| e.error_len().is_none(), |_| true)
+}
+
+fn check_size(width: u32, height: u32) -> Result<(), PictureError> {
+    match (width, height) {
+        (0, _) | (_, 0) => Err(PictureError::Damaged("no width or no height".into())),
+        _ if width > MOST_SIDE || height > MOST_SIDE || u64::from(width) * u64::from(height) > MOST_PIXELS => {
+            Err(PictureError::TooLarge { width, height })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn from_jpeg(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
+    let outline = Outline::read(bytes)?;
+    let mut image = decoded(JpegDecoder::new(Cursor::new(&outline.bare)).map_err(damage)?)?;
+    let (width, height) = kind.passes();
+    let upright = outline.orientation == Orientation::NoTransforms;
+    if upright && outline.plain && outline.bare.len() <= PASS_BYTES && outline.width <= width && outline.height <= height {
+        return Ok(assemble(PictureFormat::Jpeg, outline.bare, image));
+    }
+    image.apply_orientation(outline.orientation);
+    encode_jpeg(image, kind)
+}
+
+fn from_png(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
+    let (width, height) = png_size(bytes)?;
+    check_size(width, height)?;
+    let mut decoder = PngDecoder::new(Cursor::new(bytes)).map_err(damage)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = decoded(decoder)?;
+    image.apply_orientation(orientation);
+    match kind {
+        PictureKind::Photo => encode_jpeg(image, kind),
+        PictureKind::Signature => encode_png(image, kind),
+    }
+}
+
+fn decoded(mut decoder: impl ImageDecoder) -> Result<DynamicImage, PictureError> {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MOST_PIXELS * 16);
+    decoder.set_limits(limits).map_err(damage)?;
+    DynamicImage::from_decoder(decoder).map_err(damage)
+}
+
+fn damage(error: image::ImageError) -> PictureError {
+    match error {
+        image::ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => PictureError::Truncated,
+        other => PictureError::Damaged(other.to_string()),
+    }
+}
+
+/// A JPEG file's markers (ITU-T T.81 Annex B), read without decoding.
+struct Outline {
+    width: u32,
+    height: u32,
+    /// Grey, or YCbCr as every reader takes it: nothing that depends on an Adobe marker.
+    plain: bool,
+    orientation: Orientation,
+    /// The file with nothing but the picture.
+    bare: Vec<u8>,
+}
+
+impl Outline {
+    fn read(file: &[u8]) -> Result<Self, PictureError> {
+        let mut outline =
+            Self { width: 0, height: 0, plain: true, orientation: Orientation::NoTransforms, bare: Vec::with_capacity(file.len()) };
+        outline.bare.extend([0xFF, 0xD8]);
+        let (mut components, mut adobe, mut at) = (0, None, 2);
+        loop {
+            let marker = match file.get(at..at + 2) {
+                Some(&[0xFF, 0xFF]) => {
+                    at += 1; // fill bytes (B.1.1.2)
+                    continue;
+                }
+                Some(&[0xFF, marker]) => marker,
+                Some(_) => return Err(PictureError::Damaged("a marker is missing".into())),
+                None => return Err(PictureError::Truncated),
+            };
+            if marker == 0xD9 {
+                outline.bare.extend([0xFF, 0xD9]);
+                break;
+            }
+            let length = file.get(at + 2..at + 4).map_or(0, |l| usize::from(u16::from_be_bytes([l[0], l[1]])));
+            let segment = file.get(at..at + 2 + length).filter(|_| length >= 2).ok_or(PictureError::Truncated)?;
+            let body = &segment[4..];
+            at += segment.len();
+            match (marker, body) {
+                (0xC0..=0xC2, [precision, h1, h0, w1, w0, count, ids @ ..]) if components == 0 => {
+                    outline.width = u32::from(u16::from_be_bytes([*w1, *w0]));
+                    outline.height = u32::from(u16::from_be_bytes([*h1, *h0]));
+                    check_size(outline.width, outline.height)?;
+                    if *precision != 8 {
+                        return Err(PictureError::Unsupported("a JPEG of more than 8 bits"));
+                    }
+                    components = *count;
+                    // Some programs write RGB as it is and say so by these component names only.
+                    outline.plain &= !matches!(ids, [b'R', _, _, b'G', _, _, b'B', ..]);
+                }
+                (0xC0..=0xC2, _) => return Err(PictureError::Damaged("a second frame header".into())),
+                (0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF, _) => {
+                    return Err(PictureError::Unsupported("a lossless, arithmetic or hierarchical JPEG"));
+                }
+                (0xE1, [b'E', b'x', b'i', b'f', 0, 0, exif @ ..]) => {
+                    outline.orientation = Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms);
+                }
+                (0xEE, [b'A', b'd', b'o', b'b', b'e', .., transform]) => adobe = Some(*transform),
+                _ => {}
+            }
+            let kept = match marker {
+                0xE0 => body.starts_with(b"JFIF\0") && body.len() == 14,
+                0xEE => body.starts_with(b"Adobe"),
+                0xE1..=0xEF | 0xFE => false,
+                _ => true,
+            };
+            if kept {
+                outline.bare.extend(segment);
+            }
+            if marker == 0xDA {
+                let scan = entropy_coded(&file[at..]).ok_or(PictureError::Truncated)?;
+                outline.bare.extend(&file[at..at + scan]);
+                at += scan;
+            }
+        }
+        match (components, adobe) {
+            (1, _) => {}
+            (3, transform) => outline.plain &= transform != Some(0),
+            (4, Some(_)) => outline.plain = false,
+            (4, None) => return Err(PictureError::Unsupported("a CMYK JPEG that does not say how its inks are written")),
+            _ => return Err(PictureError::Damaged("no frame header".into())),
+        }
+        Ok(outline)
+    }
+}
+
+/// How many bytes of a scan stand before the next marker; stuffed zeros and restart markers belong to the scan.
+fn entropy_coded(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xD0..=0xD7 | 0xFF))
+}
+
+/// A PNG's size from its header (ISO/IEC 15948 11.2.2), having seen that its last chunk is there.
+fn png_size(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
+    let word = |at: usize| bytes.get(at..at + 4).map(|w| u32::from_be_bytes([w[0], w[1], w[2], w[3]]));
+    if bytes.get(12..16) != Some(b"IHDR") {
+        return Err(PictureError::Damaged("no header".into()));
+    }
+    let (width, height) = word(16).zip(word(20)).ok_or(PictureError::Truncated)?;
+    let mut at = 8;
+    while bytes.get(at + 4..at + 8) != Some(b"IEND") {
+        // Length, name and checksum surround the content of a chunk.
+        at += word(at).filter(|_| bytes.len() > at + 8).ok_or(PictureError::Truncated)? as usize + 12;
+    }
+    Ok((width, height))
+}
+
+fn encode_jpeg(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
+    let image = shrunk(on_white(image), kind);
+    let (width, height) = (image.width(), image.height());
+    let grey = image.color().channel_count() == 1;
+    let colour = if grey { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    let mut bytes = Vec::new();
+    for quality in QUALITIES {
+        bytes.clear();
+        JpegEncoder::new_with_quality(&mut bytes, quality).encode(image.as_bytes(), width, height, colour).map_err(damage)?;
+        if bytes.len() <= PHOTO_BYTES {
+            break;
+        }
+    }
+    // Decoded again, so that the samples are exactly those of the bytes.
+    let image = decoded(JpegDecoder::new(Cursor::new(&bytes)).map_err(damage)?)?;
+    Ok(assemble(PictureFormat::Jpeg, bytes, image))
+}
+
+fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
+    let image = shrunk(eight_bits(image), kind);
+    let colour = match image {
+        DynamicImage::ImageLuma8(_) => ExtendedColorType::L8,
+        DynamicImage::ImageLumaA8(_) => ExtendedColorType::La8,
+        DynamicImage::ImageRgb8(_) => ExtendedColorType::Rgb8,
+        _ => ExtendedColorType::Rgba8,
+    };
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Sub)
+        .write_image(image.as_bytes(), image.width(), image.height(), colour)
+        .map_err(damage)?;
+    Ok(assemble(PictureFormat::Png, bytes, image))
+}
+
+/// Joins the bytes and what they decode to.
+fn assemble(format: PictureFormat, bytes: Vec<u8>, image: DynamicImage) -> Picture {
+    let (width, height) = (image.width(), image.height());
+    let (grey, alpha) = (image.color().channel_count() <= 2, image.color().has_alpha());
+    let (colour, opacity) = match image {
+        DynamicImage::ImageLuma8(grey) => (grey.into_raw(), None),
+        DynamicImage::ImageRgb8(rgb) => (rgb.into_raw(), None),
+        DynamicImage::ImageLumaA8(both) => parted::<2>(both.as_raw()),
+        other => parted::<4>(other.into_rgba8().as_raw()),
+    };
+    Picture { format, width, height, grey, alpha, bytes, colour, opacity }
+}
+
+/// Colour and opacity apart, of samples with `N` channels of which the last is alpha.
+fn parted<const N: usize>(samples: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
+    let count = samples.len() / N;
+    let (mut colour, mut opacity) = (Vec::with_capacity(count * (N - 1)), Vec::with_capacity(count));
+    for pixel in samples.chunks_exact(N) {
+        colour.extend_from_slice(&pixel[..N - 1]);
+        opacity.push(pixel[N - 1]);
+    }
+    (colour, Some(opacity))
+}
+
+/// 8 bits, without an alpha channel that says nothing and without colours that are all grey.
+fn eight_bits(image: DynamicImage) -> DynamicImage {
+    let rgba = image.into_rgba8();
+    let opaque = rgba.pixels().all(|p| p.0[3] == 255);
+    let grey = rgba.pixels().all(|p| p.0[3] == 0 || p.0[0] == p.0[1] && p.0[1] == p.0[2]);
+    let rgba = DynamicImage::ImageRgba8(rgba);
+    match (grey, opaque) {
+        (true, true) => DynamicImage::ImageLuma8(rgba.into_luma8()),
+        (true, false) => DynamicImage::ImageLumaA8(rgba.into_luma_alpha8()),
+        (false, true) => DynamicImage::ImageRgb8(rgba.into_rgb8()),
+        (false, false) => rgba,
+    }
+}
+
+/// Grey or RGB; what is transparent shows white paper.
+fn on_white(image: DynamicImage) -> DynamicImage {
+    match eight_bits(image) {
+        DynamicImage::ImageLumaA8(both) => DynamicImage::ImageLuma8(GrayImage::from_fn(both.width(), both.height(), |x, y| {
+            let [grey, alpha] = both.get_pixel(x, y).0;
+            image::Luma([over_white(grey, alpha)])
+        })),
+        DynamicImage::ImageRgba8(rgba) => DynamicImage::ImageRgb8(RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
+            let [r, g, b, alpha] = rgba.get_pixel(x, y).0;
+            image::Rgb([r, g, b].map(|c| over_white(c, alpha)))
+        })),
+        opaque => opaque,
+    }
+}
+
+fn over_white(colour: u8, alpha: u8) -> u8 {
+    let (colour, alpha) = (u32::from(colour), u32::from(alpha));
+    ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+}
+
+/// Brought to print size when it is larger than may pass.
+fn shrunk(image: DynamicImage, kind: PictureKind) -> DynamicImage {
+    let ((most_width, most_height), (to_width, to_height)) = (kind.passes(), kind.shrinks_to());
+    if image.width() <= most_width && image.height() <= most_height {
+        return image;
+    }
+    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
+    let ratio = (f64::from(to_width) / width).min(f64::from(to_height) / height);
+    let (to_width, to_height) = (((width * ratio).round() as u32).max(1), ((height * ratio).round() as u32).max(1));
+    // A cheap average first where the picture is many times too large, then a good filter for the rest.
+    let image = if ratio < 0.25 { image.thumbnail_exact(to_width * 2, to_height * 2) } else { image };
+    match image {
+        DynamicImage::ImageRgba8(rgba) => DynamicImage::ImageRgba8(resized_with_alpha(rgba, to_width, to_height)),
+        opaque => opaque.resize_exact(to_width, to_height, Resampling::CatmullRom),
+    }
+}
+
+/// Resizes colours weighted by their opacity, so that what is transparent does not bleed into the edge of the ink; with a filter
+/// that never overshoots, so that no colour exceeds its opacity.
+fn resized_with_alpha(mut rgba: RgbaImage, width: u32, height: u32) -> RgbaImage {
+    for p in rgba.pixels_mut() {
+        let alpha = u32::from(p.0[3]);
+        for c in &mut p.0[..3] {
+            *c = ((u32::from(*c) * alpha + 127) / 255) as u8;
+        }
+    }
+    let mut small = imageops::resize(&rgba, width, height, Resampling::Triangle);
+    for p in small.pixels_mut() {
+        let alpha = u32::from(p.0[3]);
+        for c in &mut p.0[..3] {
+            *c = (u32::from(*c) * 255 + alpha / 2).checked_div(alpha).unwrap_or(255).min(255) as u8;
+        }
+    }
+    small
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use image::{GenericImageView, ImageFormat};
+
+    use super::PictureKind::{Photo, Signature};
+    use super::*;
+
+    fn hard(name: &str) -> Vec<u8> {
+        fs::read(format!("samples/records/photos/hard/{name}")).unwrap()
+    }
+
+    fn portrait() -> Vec<u8> {
+        fs::read("samples/records/photos/p01.jpg").unwrap()
+    }
+
+    /// A file of a picture made here: `draw` gives each pixel's red, green, blue and opacity.
+    fn png(width: u32, height: u32, draw: impl Fn(u32, u32) -> [u8; 4]) -> Vec<u8> {
+        let mut file = Cursor::new(Vec::new());
+        let image = RgbaImage::from_fn(width, height, |x, y| image::Rgba(draw(x, y)));
+        image.write_to(&mut file, ImageFormat::Png).unwrap();
+        file.into_inner()
+    }
+
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let mut file = Vec::new();
+        let image = RgbImage::from_fn(width, height, |x, y| image::Rgb([(x % 251) as u8, (y % 241) as u8, 90]));
+        JpegEncoder::new_with_quality(&mut file, 90).encode_image(&image).unwrap();
+        file
+    }
+
+    /// The file with a segment put right behind its start.
+    fn with_segment(file: &[u8], marker: u8, body: &[u8]) -> Vec<u8> {
+        let length = (body.len() as u16 + 2).to_be_bytes();
+        [&file[..2], &[0xFF, marker], &length, body, &file[2..]].concat()
+    }
+
+    fn near(a: &[u8], b: [u8; 3], within: u8) -> bool {
+        a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= within)
+    }
+
+    #[test]
+    fn a_good_photo_passes_through_and_its_samples_are_those_of_the_file() {
+        let file = portrait();
+        let picture = Picture::decode(&file, Photo).unwrap();
+        assert_eq!((picture.format, picture.width, picture.height), (PictureFormat::Jpeg, 465, 592));
+        assert_eq!(picture.bytes, file);
+        let Pixels { colour, alpha } = picture.pixels();
+        assert_eq!((colour, alpha), (image::load_from_memory(&file).unwrap().as_bytes(), None));
+    }
+
+    #[test]
+    fn what_is_not_the_picture_is_left_out() {
+        let file = portrait();
+        let mut loaded = with_segment(&file, 0xE1, b"Exif\0\0MM\0*\0\0\0\x08\0\0GPS 39.9 116.4");
+        loaded = with_segment(&loaded, 0xE2, b"ICC_PROFILE\0\x01\x01something");
+        loaded = with_segment(&loaded, 0xFE, b"taken by somebody");
+        loaded.extend(b"PK\x03\x04 and a whole archive");
+        assert_eq!(Picture::decode(&loaded, Photo).unwrap().bytes, file);
+    }
+
+    #[test]
+    fn a_turned_photo_is_brought_upright() {
+        let upright = Picture::decode(&hard("exif6.jpg"), Photo).unwrap();
+        assert_eq!((upright.width, upright.height), (465, 592));
+        let raw = image::load_from_memory(&hard("exif6.jpg")).unwrap();
+        let turned = raw.rotate90();
+        for (x, y) in [(10, 10), (232, 200), (400, 500)] {
+            let at = ((y * 465 + x) * 3) as usize;
+            let expected = turned.get_pixel(x, y).0;
+            assert!(near(&upright.pixels().colour[at..at + 3], [expected[0], expected[1], expected[2]], 24), "{x} {y}");
+        }
+        assert!(upright.bytes.len() <= PHOTO_BYTES, "{}", upright.bytes.len());
+        assert_eq!(Outline::read(&upright.bytes).unwrap().orientation, Orientation::NoTransforms);
+    }
+
+    #[test]
+    fn a_cmyk_photo_gets_its_true_colours() {
+        let picture = Picture::decode(&hard("cmyk.jpg"), Photo).unwrap();
+        assert!(!picture.grey && picture.bytes.len() <= PHOTO_BYTES);
+        // Background, as another program (Pillow) reads it.
+        assert!(near(&picture.pixels().colour[..3], [201, 223, 240], 6), "{:?}", &picture.pixels().colour[..3]);
+        let mut silent = hard("cmyk.jpg");
+        let adobe = silent.windows(5).position(|w| w == b"Adobe").unwrap();
+        silent[adobe] = b'X';
+        assert!(matches!(Picture::decode(&silent, Photo), Err(PictureError::Unsupported(_))));
+    }
+
+    #[test]
+    fn grey_stays_grey() {
+        let picture = Picture::decode(&hard("gray.jpg"), Photo).unwrap();
+        assert!(picture.grey && picture.bytes == hard("gray.jpg"));
+        assert_eq!(picture.pixels().colour.len(), 465 * 592);
+        let drawn = Picture::decode(&png(8, 8, |x, _| [x as u8 * 20; 4].map(|c| c | 1)), Signature).unwrap();
+        assert!(drawn.grey && drawn.alpha);
+    }
+
+    #[test]
+    fn a_photo_in_png_becomes_a_light_jpeg_on_white() {
+        let palette = Picture::decode(&hard("palette.png"), Photo).unwrap();
+        assert_eq!((palette.format, palette.alpha), (PictureFormat::Jpeg, false));
+        assert!(palette.bytes.len() <= PHOTO_BYTES, "{}", palette.bytes.len());
+        let clear = Picture::decode(&png(40, 50, |_, _| [0, 0, 0, 0]), Photo).unwrap();
+        assert!(near(clear.pixels().colour, [255; 3], 1));
+        let alpha = Picture::decode(&hard("alpha.png"), Photo).unwrap();
+        assert!(!alpha.alpha && alpha.bytes.len() <= PHOTO_BYTES);
+    }
+
+    #[test]
+    fn a_signature_keeps_its_ink_and_its_transparency() {
+        let picture = Picture::decode(&fs::read("samples/records/signatures/s01.png").unwrap(), Signature).unwrap();
+        assert_eq!((picture.format, picture.width, picture.height, picture.alpha), (PictureFormat::Png, 700, 305, true));
+        let alpha = picture.pixels().alpha.unwrap();
+        assert_eq!(alpha.len(), 700 * 305);
+        assert!(alpha.contains(&0) && alpha.contains(&255));
+        let again = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
+        assert!(again.pixels().map(|p| &p.0[3]).eq(alpha));
+        assert_eq!(Picture::decode(&picture.bytes, Signature).unwrap(), picture);
+    }
+
+    #[test]
+    fn a_transparent_edge_keeps_the_colour_of_the_ink_when_it_shrinks() {
+        let file = png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120, 255] } else { [255, 255, 255, 0] });
+        let picture = Picture::decode(&file, Signature).unwrap();
+        assert_eq!((picture.width, picture.height), (900, 450));
+        let Pixels { colour, alpha } = picture.pixels();
+        for (rgb, &alpha) in colour.chunks_exact(3).zip(alpha.unwrap()) {
+            assert!(alpha < 64 || near(rgb, [20, 30, 120], 6), "{rgb:?} at {alpha}");
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_become_eight() {
+        let mut file = Cursor::new(Vec::new());
+        let deep = image::ImageBuffer::from_pixel(9, 7, image::Rgb([0xFFFF_u16, 0x8080, 0]));
+        DynamicImage::ImageRgb16(deep).write_to(&mut file, ImageFormat::Png).unwrap();
+        let picture = Picture::decode(file.get_ref(), Signature).unwrap();
+        assert_eq!(picture.pixels(), Pixels { colour: &[255, 128, 0].repeat(63), alpha: None });
+    }
+
+    #[test]
+    fn a_large_photo_is_brought_to_print_size() {
+        for (width, height) in [(640, 800), (1200, 900)] {
+            let picture = Picture::decode(&jpeg(width, height), Photo).unwrap();
+            assert!(picture.width <= 480 && picture.height <= 620, "{picture:?}");
+            let skew = f64::from(width) / f64::from(height) - f64::from(picture.width) / f64::from(picture.height);
+            assert!(skew.abs() < 0.01, "{picture:?}");
+            assert!(picture.bytes.len() <= PASS_BYTES, "{picture:?}");
+        }
+    }
+
+    #[test]
+    fn a_huge_picture_is_refused_before_it_is_decoded() {
+        let huge = Picture::decode(&hard("huge.png"), Photo);
+        assert_eq!(huge, Err(PictureError::TooLarge { width: 30_000, height: 30_000 }));
+        // Nothing but the header need be there.
+        let mut file = jpeg(8, 8);
+        let frame = file.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+        file[frame + 5..frame + 9].copy_from_slice(&[0x75, 0x30, 0x75, 0x30]);
+        assert_eq!(Picture::decode(&file, Photo), Err(PictureError::TooLarge { width: 30_000, height: 30_000 }));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_named_for_what_it_is() {
+        assert_eq!(Picture::decode(&hard("text.jpg"), Photo), Err(PictureError::NotAPicture("a text file")));
+        for (bytes, what) in [
+            (&b""[..], "an empty file"),
+            (b"GIF89a..", "a GIF picture"),
+            (b"%PDF-1.7", "a PDF file"),
+            (b"PK\x03\x04....", "a ZIP or Office file"),
+            (b"RIFF....WEBPVP8 ", "a WebP picture"),
+            (b"\0\0\0\x18ftypheic", "a HEIC or AVIF picture or a film"),
+            (b"\x7FELF\0\0\0\0", "a file of unknown kind"),
+        ] {
+            assert_eq!(Picture::decode(bytes, Photo), Err(PictureError::NotAPicture(what)));
+        }
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_refused() {
+        assert_eq!(Picture::decode(&hard("truncated.jpg"), Photo), Err(PictureError::Truncated));
+        for file in [jpeg(24, 16), png(24, 16, |x, y| [x as u8, y as u8, 9, 255])] {
+            for end in (0..file.len()).step_by(7) {
+                assert!(Picture::decode(&file[..end], Signature).is_err(), "{end} of {}", file.len());
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic() {
+        for file in [jpeg(16, 12), png(16, 12, |x, y| [x as u8, y as u8, 9, 255])] {
+            for at in (0..file.len()).step_by(3) {
+                let mut damaged = file.clone();
+                damaged[at] ^= 0x55;
+                let _ = Picture::decode(&damaged, Photo);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_file_gives_the_same_bytes() {
+        for name in ["cmyk.jpg", "exif6.jpg", "palette.png", "alpha.png"] {
+            assert_eq!(Picture::decode(&hard(name), Photo), Picture::decode(&hard(name), Photo));
+        }
+    }
 }

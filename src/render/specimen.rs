@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use crate::font::Fonts;
 use crate::layout::Document;
-use crate::page::{Art, Face, Glyph, Image, Item, Length, Page, Path, Point, Qr, Rect, Rgb, Role, Run, Seal, Segment, Symbol, Text};
+use crate::layout::art::{self, FrameSpec, RosetteSpec};
+use crate::page::{Face, Glyph, Image, Item, Length, Page, Path, Point, Qr, Rect, Rgb, Role, Run, Seal, Segment, Symbol, Text};
 use crate::record::{Picture, PictureFormat};
+
+const A4: (Length, Length) = (Length::um(210_000), Length::um(297_000));
 
 /// Text on one line, its baseline starting at (x, y) millimetres.
 pub fn text(fonts: &Fonts, chain: &str, content: &str, (x, y): (f64, f64), pt: f64, color: Rgb) -> Text {
@@ -68,41 +71,43 @@ pub fn signature() -> Picture {
     Picture { format: PictureFormat::Png, width: size.width(), height: size.height(), grey: false, alpha: size.color().has_alpha(), bytes }
 }
 
-/// A red ring, to be drawn twice its size.
-fn seal() -> Art {
-    let size = Length::mm(10.0);
-    let rect = Rect { x: Length::ZERO, y: Length::ZERO, w: size, h: size };
-    Art { size: (size, size), paths: vec![bar(rect, Rgb(0xd9, 0x22, 0x1f), 200)] }
-}
-
-/// A document with one of everything.
+/// A document with one of everything, set out like a licence.
 pub fn document(fonts: &Fonts) -> Document {
-    let mut title = text(fonts, "HeiBold", "一级建造师注册证书", (60.0, 60.0), 26.0, Rgb(0xc8, 0x16, 0x1d));
+    let emblem = art::drawing(include_str!("../../layouts/art/emblem.svg"), "emblem.svg").expect("a good drawing");
+    let paths = art::rosette(&RosetteSpec::at([105.0, 163.0])).into_iter().chain(art::frame(&FrameSpec::default(), A4));
+    let mut face: Vec<Item> = paths.chain(art::fitted(&emblem, &Rect::mm(94.5, 24.5, 21.0, 21.0))).map(Item::Path).collect();
+    let mut title = text(fonts, "HeiBold", "一级建造师注册证书", (62.0, 75.0), 26.0, Rgb(0xc8, 0x16, 0x1d));
     title.role = Role::Title;
-    let mut across = text(fonts, "HeiBold", "样张 SAMPLE", (45.0, 235.0), 72.0, Rgb(0xe4, 0xe4, 0xe4));
+    let mut across = text(fonts, "HeiBold", "样张 SAMPLE", (52.0, 228.0), 66.0, Rgb(0xe4, 0xe4, 0xe6));
     (across.role, across.rotation) = (Role::Ornament, 30.0);
-    let face = Face {
-        digest: [7; 32],
-        items: vec![Item::Path(bar(Rect::mm(10.0, 10.0, 190.0, 1.0), Rgb(0x3f, 0x78, 0xb5), 255)), Item::Text(title), Item::Text(across)],
+    face.extend([Item::Text(across), Item::Text(title)]);
+
+    let line = |chain, content, x, y, pt| Item::Text(text(fonts, chain, content, (x, y), pt, Rgb::BLACK));
+    let image = |area: Rect, picture: Picture, alt: &str| {
+        let area = area.fit(picture.width, picture.height);
+        Item::Image(Image { area, picture: Arc::new(picture), alt: alt.to_owned() })
     };
-    let photo_box = Rect::mm(144.6, 83.6, 38.8, 49.4);
-    let photo = photo();
-    let photo_box = photo_box.fit(photo.width, photo.height);
-    let sign = signature();
-    let sign_box = Rect::mm(56.4, 239.5, 34.9, 15.2).fit(sign.width, sign.height);
-    let line = |chain, content, y, pt| Item::Text(text(fonts, chain, content, (30.0, y), pt, Rgb::BLACK));
+    let seal = |toml, x: f64, y: f64| {
+        let art = Arc::new(art::seal(&toml::from_str(toml).expect("a good seal"), fonts).expect("a drawn seal"));
+        let (w, h) = art.size;
+        let area = Rect { x: Length::mm(x) - w / 2, y: Length::mm(y) - h / 2, w, h };
+        Item::Seal(Seal { area, art, alt: "测试专用章".to_owned() })
+    };
     let items = vec![
-        line("Hei", "姓　　名：王䶮 𬎆 㛃", 90.0, 16.0),
-        line("Song", "注册专业：建筑工程（有效期：2019-10-14至2022-10-13）", 150.0, 12.0),
-        line("Kai", "聘用企业：北京测试云川建筑工程有限公司", 140.0, 16.0),
-        Item::Image(Image { area: photo_box, picture: Arc::new(photo), alt: "照片".to_owned() }),
-        Item::Image(Image { area: sign_box, picture: Arc::new(sign), alt: "签名".to_owned() }),
+        line("Hei", "姓　　名：王䶮 𬎆 㛃 O'Brien", 30.0, 92.0, 16.0),
+        line("Song", "注册编号：京1112012201990001", 30.0, 106.0, 16.0),
+        line("Kai", "聘用企业：北京测试云川建筑工程有限公司", 30.0, 148.0, 16.0),
+        line("Hei", "注册专业：建筑工程（有效期：2019-10-14至2022-10-13）", 30.0, 164.0, 12.0),
+        image(Rect::mm(144.6, 83.6, 38.8, 49.4), photo(), "照片"),
+        image(Rect::mm(56.4, 239.5, 34.9, 15.2), signature(), "签名"),
         Item::Qr(Qr { area: Rect::mm(21.2, 236.7, 29.0, 29.0), symbol: Arc::new(symbol()), alt: "二维码".to_owned() }),
-        line("Hei", "中华人民共和国住房和城乡建设部", 225.0, 14.0),
-        Item::Seal(Seal { area: Rect::mm(40.0, 210.0, 20.0, 20.0), art: Arc::new(seal()), alt: "测试专用章".to_owned() }),
+        line("Hei", "中华人民共和国", 120.0, 215.0, 14.0),
+        line("Hei", "住房和城乡建设部", 117.5, 223.0, 14.0),
+        seal("text = '示例住房和城乡建设主管部门'", 138.0, 218.0),
+        seal("text = '主任委员测试专用章'\nshape = 'square'", 175.0, 222.0),
     ];
     Document {
-        page: Page { size: (Length::mm(210.0), Length::mm(297.0)), face: Arc::new(face), items },
+        page: Page { size: A4, face: Arc::new(Face { digest: [7; 32], items: face }), items },
         title: "一级建造师注册证书".to_owned(),
         author: "发证机关".to_owned(),
         subject: "京1112012201990001".to_owned(),

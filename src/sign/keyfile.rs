@@ -27,12 +27,14 @@ pub(super) fn read_public(path: &Path) -> Result<String, SignError> {
     String::from_utf8(text.to_vec()).map_err(|_| SignError::key(path, "is not UTF-8 text; restore the file"))
 }
 
-/// Reads a private file, and refuses it when anybody but its owner may.
+/// Reads a private file, and refuses it when anybody but its owner may, unless it is encrypted.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, SignError> {
     let file = File::open(path).map_err(|cause| SignError::file("read", path, cause))?;
-    refuse_if_shared(&file, path)?;
     let bytes = read_limited(&file, path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| SignError::key(path, "is not UTF-8 text; a private key is kept as PEM"))?;
+    if !text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") {
+        refuse_if_shared(&file, path)?;
+    }
     Ok(Zeroizing::new(text.to_owned()))
 }
 
@@ -120,4 +122,15 @@ pub(super) fn make_folder(path: &Path, access: Access) -> Result<(), SignError> 
         builder.mode(if access == Access::Private { 0o700 } else { 0o755 });
     }
     builder.create(path).map_err(|cause| SignError::file("make folder", path, cause))
+}
+
+/// The right to change a folder of keys; the operating system takes it back even from a process that crashed.
+pub(super) fn lock(folder: &Path) -> Result<File, SignError> {
+    make_folder(folder, Access::Public)?;
+    make_folder(&folder.join("private"), Access::Private)?;
+    make_folder(&folder.join("trust"), Access::Public)?;
+    let path = folder.join("private").join(".lock");
+    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|cause| SignError::file("write", &path, cause))?;
+    file.lock().map_err(|cause| SignError::file("lock", &path, cause))?;
+    Ok(file)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -113,7 +113,7 @@ impl Keyring {
         if let Some(ring) = place.read_ring()? {
             return Ok((ring.open(&place)?, false));
         }
-        let _lock = place.lock()?;
+        let _lock = keyfile::lock(folder)?;
         if let Some(ring) = place.read_ring()? {
             return Ok((ring.open(&place)?, false));
         }
@@ -135,7 +135,7 @@ impl Keyring {
                 "the key in use is no test key, and only test keys are made here; README.md beside it tells how to add your own",
             ));
         }
-        let _lock = place.lock()?;
+        let _lock = keyfile::lock(folder)?;
         let mut ring = place.read_ring()?.ok_or_else(|| SignError::key(&place.ring(), "went away while the key was being rotated"))?;
         let old = ring.statement.clone();
         ring.add_new_key(&place, now)?;
@@ -456,22 +456,12 @@ impl Place<'_> {
         Ok(salt)
     }
 
-    /// The right to change the folder; the operating system takes it back even from a process that crashed.
-    fn lock(&self) -> Result<File, SignError> {
-        keyfile::make_folder(self.0, Access::Public)?;
-        keyfile::make_folder(&self.secrets(), Access::Private)?;
-        keyfile::make_folder(&self.0.join("trust"), Access::Public)?;
-        let path = self.secrets().join(".lock");
-        let file = File::options().create(true).append(true).open(&path).map_err(|cause| SignError::file("write", &path, cause))?;
-        file.lock().map_err(|cause| SignError::file("lock", &path, cause))?;
-        Ok(file)
-    }
-
     /// Private keys without a list are an accident (a lost file, a wrong folder): new keys beside them would hide it.
     fn refuse_orphans(&self) -> Result<(), SignError> {
         let folder = self.secrets();
         let entries = fs::read_dir(&folder).map_err(|cause| SignError::file("read", &folder, cause))?;
-        let orphan = entries.flatten().map(|entry| entry.path()).find(|file| has_extension(file, &["pem", "hex"]) && !is_hidden(file));
+        let is_ours = |name: &str| name == "salt.hex" || name.starts_with("statement-");
+        let orphan = entries.flatten().find(|entry| entry.file_name().to_str().is_some_and(is_ours)).map(|entry| entry.path());
         match orphan {
             Some(file) => Err(SignError::key(
                 &file,
@@ -497,10 +487,6 @@ fn has_extension(path: &Path, wanted: &[&str]) -> bool {
     path.extension().and_then(|e| e.to_str()).is_some_and(|e| wanted.contains(&e))
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
 fn check_algorithm(algorithm: &str) -> Result<(), String> {
     if algorithm == ALGORITHM {
         Ok(())
@@ -510,10 +496,15 @@ fn check_algorithm(algorithm: &str) -> Result<(), String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where keys are made")]
-fn random() -> Result<Zeroizing<[u8; 32]>, SignError> {
+pub(super) fn random() -> Result<Zeroizing<[u8; 32]>, SignError> {
     let mut bytes = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *bytes).map_err(|e| SignError::Random(e.to_string()))?;
     Ok(bytes)
+}
+
+/// The operating system's randomness for crates that draw from it themselves, to make keys.
+pub(super) fn system_randomness() -> impl rsa::rand_core::CryptoRng {
+    rsa::rand_core::UnwrapErr(getrandom::SysRng)
 }
 
 fn spki(key: &VerifyingKey) -> Vec<u8> {

@@ -2,10 +2,24 @@
 
 use std::path::Path;
 
+mod algorithm;
+mod asn1;
+mod certificate;
+pub mod cms;
 mod keyfile;
 mod keyring;
+#[cfg(test)]
+mod openssl;
+mod pki;
+pub mod ses;
+mod signer;
+pub mod timestamp;
 
+pub use algorithm::{Algorithm, PublicKey, SM2_USER_ID};
+pub use certificate::{Certificate, RevocationList};
 pub use keyring::{KeyList, KeyState, Keyring, ListedKey, StatementKey, TrustedKey, read_trust};
+pub use pki::{make_test_pki, test_signer};
+pub use signer::{FileSigner, Signer};
 
 /// What can go wrong with keys.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +39,31 @@ pub enum SignError {
     Key {
         /// The file.
         file: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A certificate cannot be used.
+    #[error("the certificate of {subject} {message}")]
+    Certificate {
+        /// Whose certificate.
+        subject: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The device or key that signs gave no signature, or a wrong one. Nothing was signed.
+    #[error("{0}")]
+    Device(String),
+    /// What was prepared for a signature came back damaged.
+    #[error("the prepared signature is damaged: {0}; prepare it again")]
+    Prepared(String),
+    /// A time-stamp server gave no time-stamp, or a wrong one.
+    #[error("no time-stamp: {0}")]
+    TimeStamp(String),
+    /// A seal cannot be made or used as asked.
+    #[error("the seal {name} {message}")]
+    Seal {
+        /// The seal's name.
+        name: String,
         /// What is wrong and what to do.
         message: String,
     },

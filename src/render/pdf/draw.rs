@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use lopdf::text_string;
 use printpdf::{
-    Color, CurTransMat, DictItem, ExtendedGraphicsState, ExtendedGraphicsStateId, Op, PdfFontHandle, PdfResources, Pt, TextItem,
-    TextMatrix, XObject, XObjectId, XObjectTransform,
+    Color, DictItem, ExtendedGraphicsState, ExtendedGraphicsStateId, Op, PdfFontHandle, PdfResources, Pt, TextItem, TextMatrix, XObject,
+    XObjectId, XObjectTransform,
 };
 
 use super::RenderError;
@@ -21,7 +21,7 @@ pub(super) struct Canvas<'a> {
     typefaces: &'a Typefaces,
     deflater: &'a mut Deflater,
     height: Length,
-    first_mark: usize,
+    first_mark: u32,
     ops: Vec<Op>,
     images: BTreeMap<XObjectId, XObject>,
     opacities: BTreeMap<ExtendedGraphicsStateId, ExtendedGraphicsState>,
@@ -63,7 +63,7 @@ fn points(length: Length) -> f32 {
 
 impl<'a> Canvas<'a> {
     /// For a page or a drawing of that height, with the fonts of its texts. Marks are counted from `first_mark` on.
-    pub fn new(height: Length, typefaces: &'a Typefaces, first_mark: usize, deflater: &'a mut Deflater) -> Self {
+    pub fn new(height: Length, typefaces: &'a Typefaces, first_mark: u32, deflater: &'a mut Deflater) -> Self {
         Self {
             typefaces,
             deflater,
@@ -109,7 +109,9 @@ impl<'a> Canvas<'a> {
 
     /// Draws bare paths, unmarked: whoever draws the result marks it.
     pub fn paths(&mut self, paths: &[Path]) {
-        paths.iter().for_each(|path| self.path(path));
+        for path in paths {
+            self.path(path);
+        }
     }
 
     /// Has the operations printed, and what they draw with added to the file.
@@ -190,7 +192,7 @@ impl<'a> Canvas<'a> {
     }
 
     fn image(&mut self, image: &Image) -> Result<(), RenderError> {
-        let id = XObjectId(format!("{}I{}", self.typefaces.prefix, self.images.len()));
+        let id = self.name('I', self.images.len());
         self.images.insert(id.clone(), picture::image(&image.picture, self.deflater)?);
         self.begin_tagged(Kind::Figure(image.alt.clone()), image.area);
         self.opacity(u8::MAX);
@@ -200,7 +202,7 @@ impl<'a> Canvas<'a> {
     }
 
     fn seal(&mut self, seal: &Seal) {
-        let id = XObjectId(format!("{}S{}", self.typefaces.prefix, self.seals.len()));
+        let id = self.name('S', self.seals.len());
         self.seals.push((id.0.clone(), Arc::clone(&seal.art)));
         self.begin_tagged(Kind::Figure(seal.alt.clone()), seal.area);
         self.opacity(u8::MAX);
@@ -209,13 +211,17 @@ impl<'a> Canvas<'a> {
         self.end_marked();
     }
 
+    fn name(&self, kind: char, number: usize) -> XObjectId {
+        XObjectId(format!("{}{kind}{number}", self.typefaces.prefix))
+    }
+
     /// Draws an object scaled, its origin in the area's bottom left corner.
     fn place(&mut self, id: XObjectId, area: Rect, (scale_x, scale_y): (f64, f64)) {
         let transform = XObjectTransform {
             translate_x: Some(Pt(points(area.x))),
             translate_y: Some(Pt(points(self.height - area.bottom()))),
-            scale_x: Some(rounded(scale_x, 4)),
-            scale_y: Some(rounded(scale_y, 4)),
+            scale_x: Some(rounded(scale_x, 5)),
+            scale_y: Some(rounded(scale_y, 5)),
             no_auto_scale: true,
             ..XObjectTransform::default()
         };
@@ -254,28 +260,18 @@ impl<'a> Canvas<'a> {
         self.operator(operator, operands);
     }
 
-    /// One rectangle for each bar, in whole modules: one path, so that no seams show between rows.
     fn qr(&mut self, qr: &Qr) {
         let across = (qr.symbol.side + 2 * Symbol::QUIET) as f64;
-        let (module_x, module_y) = (qr.area.w.to_pt() / across, qr.area.h.to_pt() / across);
-        let top = (self.height - qr.area.y).to_pt();
+        let id = self.name('Q', self.images.len());
+        self.images.insert(id.clone(), picture::symbol(&qr.symbol, self.deflater));
         self.begin_tagged(Kind::Figure(qr.alt.clone()), qr.area);
         self.opacity(u8::MAX);
-        self.fill(Rgb::BLACK);
-        self.ops.push(Op::SaveGraphicsState);
-        let matrix = [rounded(module_x, 5), 0.0, 0.0, rounded(-module_y, 5), points(qr.area.x), rounded(top, 3)];
-        self.ops.push(Op::SetTransformationMatrix { matrix: CurTransMat::Raw(matrix) });
-        for (row, column, count) in qr.symbol.bars() {
-            let bar = [column + Symbol::QUIET, row + Symbol::QUIET, count, 1];
-            self.operator("re", bar.map(|number| DictItem::Int(number as i64)).to_vec());
-        }
-        self.operator("f", Vec::new());
-        self.ops.push(Op::RestoreGraphicsState);
+        self.place(id, qr.area, (qr.area.w.to_pt() / across, qr.area.h.to_pt() / across));
         self.end_marked();
     }
 
-    /// An operator that printpdf knows only in fixed groups: its `DrawLine` paints each contour by itself (overlaps of
-    /// a translucent path would show), its `DrawPolygon` closes contours, and its `DrawRectangle` fills each rectangle.
+    /// An operator that printpdf knows only in fixed groups: its `DrawLine` paints each contour by itself, so that
+    /// overlaps of a translucent path would show, and its `DrawPolygon` closes contours.
     fn operator(&mut self, operator: &str, operands: Vec<DictItem>) {
         self.ops.push(Op::Unknown { key: operator.to_owned(), value: operands });
     }
@@ -309,8 +305,8 @@ impl<'a> Canvas<'a> {
     }
 
     fn begin_tagged(&mut self, kind: Kind, place: Rect) {
-        let mark = self.first_mark + self.tags.len();
-        self.begin_marked(kind.role(), [("MCID", DictItem::Int(mark as i64))]);
+        let mark = self.first_mark + self.tags.len() as u32;
+        self.begin_marked(kind.role(), [("MCID", DictItem::Int(mark.into()))]);
         self.tags.push(Tag { mark, kind, place });
     }
 

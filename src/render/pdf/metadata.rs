@@ -15,9 +15,9 @@ use crate::layout::{Attachment, Document};
 
 const PRODUCER: &str = concat!("certpress ", env!("CARGO_PKG_VERSION"));
 
-/// The namespace of the licence metadata, whose names GB/T 36903-2018 gives.
-const NAMESPACE: &str = "urn:certpress:gbt36903:1#";
-const PREFIX: &str = "gbt36903";
+/// The namespace of the licence metadata, which keeps the short names of GB/T 36903-2018.
+const NAMESPACE: &str = "urn:certpress:licence:1#";
+const PREFIX: &str = "licence";
 
 /// GB/T 36903 short names in full.
 const NAMES: [(&str, &str); 17] = [
@@ -48,12 +48,12 @@ pub(super) fn xmp(document: &Document) -> Result<String, RenderError> {
     for (name, value, meaning) in properties(document)? {
         let value = escape(value);
         // Writing to a string does not fail.
-        let _ = write!(values, "<{PREFIX}:{name}>{value}</{PREFIX}:{name}>\n");
-        let _ = write!(
+        let _ = writeln!(values, "<{PREFIX}:{name}>{value}</{PREFIX}:{name}>");
+        let _ = writeln!(
             schema,
             "<rdf:li rdf:parseType=\"Resource\"><pdfaProperty:name>{name}</pdfaProperty:name>\
              <pdfaProperty:valueType>Text</pdfaProperty:valueType><pdfaProperty:category>external</pdfaProperty:category>\
-             <pdfaProperty:description>{meaning}</pdfaProperty:description></rdf:li>\n"
+             <pdfaProperty:description>{meaning}</pdfaProperty:description></rdf:li>"
         );
     }
     Ok(format!(
@@ -69,7 +69,7 @@ pub(super) fn xmp(document: &Document) -> Result<String, RenderError> {
 <dc:subject><rdf:Bag><rdf:li>{subject}</rdf:li></rdf:Bag></dc:subject>
 <dc:language><rdf:Bag><rdf:li>zh-CN</rdf:li></rdf:Bag></dc:language>
 <xmp:CreateDate>{date}</xmp:CreateDate><xmp:ModifyDate>{date}</xmp:ModifyDate><xmp:MetadataDate>{date}</xmp:MetadataDate>
-<xmp:CreatorTool>{PRODUCER}</xmp:CreatorTool><pdf:Producer>{PRODUCER}</pdf:Producer><pdf:Keywords>{subject}</pdf:Keywords>
+<xmp:CreatorTool>{PRODUCER}</xmp:CreatorTool><pdf:Producer>{PRODUCER}</pdf:Producer>
 </rdf:Description>
 <rdf:Description rdf:about="" xmlns:{PREFIX}="{NAMESPACE}">
 {values}</rdf:Description>
@@ -119,7 +119,6 @@ pub(super) fn information(document: &Document) -> Dictionary {
         "Title" => text_string(&document.title),
         "Author" => text_string(&document.author),
         "Subject" => text_string(&document.subject),
-        "Keywords" => text_string(&document.subject),
         "Creator" => Object::string_literal(PRODUCER),
         "Producer" => Object::string_literal(PRODUCER),
         "CreationDate" => date.clone(),
@@ -138,13 +137,13 @@ pub(super) fn attach(
     if attachments.is_empty() {
         return;
     }
-    let mut named: Vec<(&str, Object)> = Vec::with_capacity(attachments.len());
+    let mut files: Vec<(&str, Object)> = Vec::with_capacity(attachments.len());
     for attachment in attachments {
         let dict = dictionary! {
             "Type" => "EmbeddedFile",
             "Subtype" => attachment.media_type,
             "Params" => dictionary! {
-                "Size" => attachment.bytes.len() as i64,
+                "Size" => attachment.bytes.len() as u32,
                 "ModDate" => Object::string_literal(pdf_date(at)),
             },
         };
@@ -157,12 +156,12 @@ pub(super) fn attach(
             "AFRelationship" => attachment.relationship,
             "EF" => dictionary! { "F" => embedded, "UF" => embedded },
         });
-        named.push((attachment.name, specification.into()));
+        files.push((attachment.name, specification.into()));
     }
-    catalog.set("AF", named.iter().map(|(_, specification)| specification.clone()).collect::<Vec<_>>());
+    catalog.set("AF", files.iter().map(|(_, specification)| specification.clone()).collect::<Vec<_>>());
     // A name tree is sorted (ISO 32000-1 7.9.6).
-    named.sort_unstable_by_key(|(name, _)| *name);
-    let names: Vec<Object> = named.into_iter().flat_map(|(name, file)| [Object::string_literal(name), file]).collect();
+    files.sort_unstable_by_key(|(name, _)| *name);
+    let names: Vec<Object> = files.into_iter().flat_map(|(name, specification)| [Object::string_literal(name), specification]).collect();
     catalog.set("Names", dictionary! { "EmbeddedFiles" => dictionary! { "Names" => names } });
 }
 

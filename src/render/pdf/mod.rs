@@ -68,18 +68,17 @@ impl PdfRenderer {
         let page = &document.page;
         let strange = OnceLock::new();
         let known = self.faces.iter().find(|(digest, _)| *digest == page.face.digest).map_or(&strange, |(_, face)| face);
-        let face = match known.get() {
-            Some(face) => face,
-            None => {
-                let prepared = self.prepare(&page.face, page.size.1)?;
-                known.get_or_init(|| prepared)
-            }
+        let face = if let Some(face) = known.get() {
+            face
+        } else {
+            let prepared = self.prepare(&page.face, page.size.1)?;
+            known.get_or_init(|| prepared)
         };
         let mut file = face.file.clone();
         let mut deflater = Deflater::fast();
 
         let typefaces = Typefaces::of(&page.items, &self.fonts, "H");
-        let mut canvas = Canvas::new(page.size.1, &typefaces, face.tags.len(), &mut deflater);
+        let mut canvas = Canvas::new(page.size.1, &typefaces, face.tags.len() as u32, &mut deflater);
         canvas.items(&page.items)?;
         let drawing = canvas.print(&mut file)?;
         let mut resources = drawing.printed.resources;
@@ -203,3 +202,6 @@ fn join(resources: &mut Dictionary, other: &Dictionary) -> Result<(), RenderErro
 fn refused(cause: impl Display) -> RenderError {
     RenderError::Refused { format: "PDF", cause: cause.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,39 @@
-//! Photographs and signatures as image objects (ISO 32000-1 8.9.5): JPEG as it is, PNG as samples with a soft mask.
+//! Objects that a page draws by name: JPEG as it is, PNG as samples with a soft mask, a QR symbol as rectangles.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use printpdf::{DictItem, ExternalStream, ExternalXObject, XObject};
 
 use super::print::Deflater;
 use super::{RenderError, refused};
+use crate::page::Symbol;
 use crate::record::{Picture, PictureFormat};
 
-/// The picture as an image object.
+/// The symbol as a form object, a module and a unit the same, quiet zone included. All bars make one path: no seams
+/// show between rows.
+pub(super) fn symbol(symbol: &Symbol, deflater: &mut Deflater) -> XObject {
+    let across = symbol.side + 2 * Symbol::QUIET;
+    let mut content = String::from("0 g\n");
+    for (row, column, count) in symbol.bars() {
+        // Rows count downwards, PDF upwards.
+        let (left, bottom) = (column + Symbol::QUIET, across - Symbol::QUIET - row - 1);
+        // Writing to a string does not fail.
+        let _ = writeln!(content, "{left} {bottom} {count} 1 re");
+    }
+    content.push('f');
+    let side = DictItem::Int(i64::from(across as u32));
+    let dict = BTreeMap::from([
+        ("Type".to_owned(), name("XObject")),
+        ("Subtype".to_owned(), name("Form")),
+        ("BBox".to_owned(), DictItem::Array(vec![DictItem::Int(0), DictItem::Int(0), side.clone(), side])),
+        ("Resources".to_owned(), DictItem::Dict { map: BTreeMap::new() }),
+        ("Filter".to_owned(), name("FlateDecode")),
+    ]);
+    external(ExternalStream { dict, content: deflater.deflate(content.as_bytes()), compress: false })
+}
+
+/// The picture as an image object (ISO 32000-1 8.9.5).
 pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> Result<XObject, RenderError> {
     let stream = match picture.format {
         PictureFormat::Jpeg => {
@@ -17,7 +42,15 @@ pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> Result<XObjec
         }
         PictureFormat::Png => png(picture, deflater)?,
     };
-    Ok(XObject::External(ExternalXObject { stream, width: None, height: None, dpi: None }))
+    Ok(external(stream))
+}
+
+fn external(stream: ExternalStream) -> XObject {
+    XObject::External(ExternalXObject { stream, width: None, height: None, dpi: None })
+}
+
+fn name(name: &str) -> DictItem {
+    DictItem::Name(name.into())
 }
 
 fn png(picture: &Picture, deflater: &mut Deflater) -> Result<ExternalStream, RenderError> {
@@ -72,7 +105,6 @@ fn packed(samples: &[u8], width: usize) -> (i64, Vec<u8>) {
 }
 
 fn samples((width, height): (u32, u32), channels: usize, bits: i64, filter: &str, content: Vec<u8>) -> ExternalStream {
-    let name = |name: &str| DictItem::Name(name.into());
     let dict = BTreeMap::from([
         ("Type".to_owned(), name("XObject")),
         ("Subtype".to_owned(), name("Image")),

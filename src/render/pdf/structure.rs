@@ -9,7 +9,7 @@ use crate::page::{Length, Rect};
 #[derive(Clone)]
 pub(super) struct Tag {
     /// Its number in the page's content.
-    pub mark: usize,
+    pub mark: u32,
     /// What it is.
     pub kind: Kind,
     /// The first line of a text, the area of a figure.
@@ -47,7 +47,7 @@ pub(super) fn add_tree(file: &mut lopdf::Document, page: ObjectId, height: Lengt
     let mut parents = vec![Object::Null; face.len() + own.len()];
     let mut children = Vec::new();
     for group in reading_order(face, own) {
-        let marks: Vec<Object> = group.iter().map(|tag| Object::Integer(tag.mark as i64)).collect();
+        let marks: Vec<Object> = group.iter().map(|tag| Object::from(tag.mark)).collect();
         let mut element = dictionary! {
             "Type" => "StructElem",
             "S" => group[0].kind.role(),
@@ -61,7 +61,7 @@ pub(super) fn add_tree(file: &mut lopdf::Document, page: ObjectId, height: Lengt
         }
         let element = Object::Reference(file.add_object(element));
         for tag in group {
-            parents[tag.mark] = element.clone();
+            parents[tag.mark as usize] = element.clone();
         }
         children.push(element);
     }
@@ -128,7 +128,7 @@ fn beside(label: &Tag, values: &[&Tag]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn tag(mark: usize, kind: Kind, x: f64, y: f64) -> Tag {
+    fn tag(mark: u32, kind: Kind, x: f64, y: f64) -> Tag {
         let (w, h) = if matches!(kind, Kind::Figure(_)) { (30.0, 40.0) } else { (20.0, 5.0) };
         Tag { mark, kind, place: Rect::mm(x, y, w, h) }
     }
@@ -150,7 +150,7 @@ mod tests {
             tag(8, figure(), 60.0, 190.0),
             tag(9, Kind::Value, 60.0, 250.0),
         ];
-        let order: Vec<Vec<usize>> = reading_order(&face, &own).iter().map(|g| g.iter().map(|t| t.mark).collect()).collect();
+        let order: Vec<Vec<u32>> = reading_order(&face, &own).iter().map(|g| g.iter().map(|t| t.mark).collect()).collect();
         // Label 3 is a line to fill in by hand; label 4 belongs to the figure beside it.
         assert_eq!(order, [vec![0], vec![1, 5], vec![2, 6], vec![3], vec![7], vec![4], vec![8], vec![9]]);
     }

@@ -1,0 +1,143 @@
+//! `certpress doctor`: whether fonts, layouts, samples and keys are in order, and what to do about what is not.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use certpress::clock::shanghai_date;
+use certpress::config::Settings;
+use certpress::font::Fonts;
+use certpress::issue::Line;
+use certpress::layout;
+use certpress::qr;
+use certpress::record::{self, Options, Record};
+use certpress::sign::Keyring;
+use serde::Serialize;
+
+/// Characters that names have and that many fonts lack: Ext A, outside the BMP, outside 通用规范汉字表, traditional, Latin.
+const HARD_CHARACTERS: &str = "䶮㛃𬎆𫖯𬭎𠅤〇·測ÜŁşế";
+
+/// The chains that print names.
+const NAME_CHAINS: [&str; 3] = ["Hei", "Song", "Kai"];
+
+/// Check that fonts, layouts, samples and keys are in order
+///
+/// Prints a line for each thing looked at, with what to do where something is wrong. Exit code 0 when nothing stands in
+/// the way of issuing.
+#[derive(clap::Args)]
+pub struct DoctorArgs {
+    /// Print one JSON object for each thing looked at
+    #[arg(long)]
+    json: bool,
+    /// Record files whose pages are tried on their layouts
+    #[arg(long, value_name = "PATH", default_value = "samples/records")]
+    samples: std::path::PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Health {
+    Good,
+    Warning,
+    Bad,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    health: Health,
+    subject: &'static str,
+    message: String,
+}
+
+/// Runs it.
+pub fn run(args: &DoctorArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let mut findings = Vec::new();
+    let mut found = |health, subject, message: String| findings.push(Finding { health, subject, message });
+
+    match Keyring::open(&settings.keys) {
+        Ok(ring) if ring.test => {
+            found(Health::Warning, "keys", format!("{}: test keys, every file says 样张 SAMPLE", settings.keys.display()));
+        }
+        Ok(ring) => found(Health::Good, "keys", format!("{}: {} trusted", settings.keys.display(), ring.trusted.len())),
+        Err(error) => found(Health::Bad, "keys", error.to_string()),
+    }
+    verify_base(settings, &mut found);
+
+    let at = super::instant(None);
+    let samples = samples(&args.samples, at, &mut found);
+    // The seeds are of no account: nothing that this line makes leaves the program.
+    match Line::open(settings, Keyring::from_seeds(&[0; 32], [0; 32])) {
+        Ok(line) => {
+            coverage(line.fonts(), &mut found);
+            let faults = layout::check(line.layouts(), line.fonts(), &samples, at);
+            if faults.is_empty() {
+                let count = line.layouts().iter().count();
+                found(Health::Good, "layouts", format!("{count} types, {} samples set without a fault", samples.len()));
+            }
+            for fault in faults {
+                found(Health::Bad, "layouts", fault.to_string());
+            }
+        }
+        Err(error) => found(Health::Bad, "fonts and layouts", error.to_string()),
+    }
+
+    for finding in &findings {
+        if args.json {
+            println!("{}", serde_json::to_string(finding)?);
+        } else {
+            let mark = match finding.health {
+                Health::Good => "ok  ",
+                Health::Warning => "warn",
+                Health::Bad => "BAD ",
+            };
+            println!("{mark} {:<8} {}", finding.subject, finding.message);
+        }
+    }
+    let sick = findings.iter().any(|finding| finding.health == Health::Bad);
+    Ok(if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Every ten characters more make the symbol half a version larger, and its modules smaller.
+fn verify_base(settings: &Settings, found: &mut impl FnMut(Health, &'static str, String)) {
+    let base = &settings.verify_base;
+    if base.len() > qr::ORDINARY_BASE {
+        let message = format!(
+            "verify_base has {} characters; above {} the QR code needs more and smaller modules, choose a shorter host",
+            base.len(),
+            qr::ORDINARY_BASE
+        );
+        found(Health::Warning, "qr", message);
+    } else {
+        found(Health::Good, "qr", format!("{base} leaves an ordinary code at version 8"));
+    }
+}
+
+fn coverage(fonts: &Fonts, found: &mut impl FnMut(Health, &'static str, String)) {
+    for name in NAME_CHAINS {
+        let Some(chain) = fonts.chain(name) else {
+            found(Health::Bad, "fonts", format!("there is no chain {name}; add it to fonts.toml"));
+            continue;
+        };
+        let missing: String = HARD_CHARACTERS.chars().filter(|&ch| fonts.glyph(chain, ch).is_none()).collect();
+        if missing.is_empty() {
+            found(Health::Good, "fonts", format!("{name} has {HARD_CHARACTERS}"));
+        } else {
+            found(Health::Bad, "fonts", format!("{name} lacks {missing}; add a font that has them to its chain in fonts.toml"));
+        }
+    }
+}
+
+fn samples(path: &Path, at: jiff::Timestamp, found: &mut impl FnMut(Health, &'static str, String)) -> Vec<Record> {
+    if !path.exists() {
+        found(Health::Warning, "samples", format!("{}: not there, so no page was tried", path.display()));
+        return Vec::new();
+    }
+    let options = Options { today: shanghai_date(at), lenient_identifiers: false };
+    let mut records = Vec::new();
+    for loaded in record::read(&[path.to_owned()], &options) {
+        match loaded.record {
+            Ok(record) => records.push(record),
+            Err(faults) => faults.iter().for_each(|fault| found(Health::Bad, "samples", fault.to_string())),
+        }
+    }
+    records
+}

@@ -1,0 +1,116 @@
+//! `certpress verify`: judges QR texts and pictures that hold a QR code, without a network.
+
+use std::fs::File;
+use std::io::{Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use certpress::clock::SHANGHAI;
+use certpress::config::Settings;
+use certpress::sign::read_trust;
+use certpress::verify::{Grade, Judge, Licence, State, Verdict};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Judge QR texts and pictures that hold a QR code
+///
+/// Checks the signature first and then the dates, without a network. Grade A: genuine, and the register confirms it.
+/// Grade B: genuine, but the register was not asked. Grade C: not genuine, or nothing that could be. Exit code 0 when
+/// everything has grade A and is valid now, 1 otherwise.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  certpress verify https://zz.example.cn/v/0496…      the text that a scanner shows
+  certpress verify photo.jpg scan.png --json          pictures, a JSON line each
+  certpress verify photo.jpg --trust keys.json        with the key list that an authority publishes")]
+pub struct VerifyArgs {
+    /// Pictures (PNG, JPEG), or texts of QR codes
+    #[arg(value_name = "FILE|URL", required = true)]
+    items: Vec<String>,
+    /// Print a JSON line for each
+    #[arg(long)]
+    json: bool,
+    /// Keys to believe: a folder, a key list (.json) or public keys (.pem) [default: trust/ in the folder of keys]
+    #[arg(long, value_name = "DIR")]
+    trust: Option<PathBuf>,
+    /// Answer as of this instant (RFC 3339) instead of now
+    #[arg(long, value_name = "RFC3339")]
+    as_of: Option<Timestamp>,
+}
+
+/// Runs it.
+pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let own = settings.keys.join("trust");
+    let trusted = read_trust(args.trust.as_deref().unwrap_or(&own))?;
+    let judge = Judge { trusted: &trusted, verify_base: &settings.verify_base, at: super::instant(args.as_of) };
+    let mut out = std::io::stdout().lock();
+    let mut all_good = true;
+    for item in &args.items {
+        let verdict = if is_text(item) { judge.text(item) } else { judge_file(&judge, item) };
+        all_good &= verdict.grade == Grade::A && verdict.state == State::Valid;
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string(&verdict)?)?;
+        } else {
+            print(&verdict, &mut out)?;
+        }
+    }
+    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// An address, or more digits than a file name would have.
+fn is_text(item: &str) -> bool {
+    let digits = item.len() > 100 && item.bytes().all(|b| b.is_ascii_digit());
+    digits || ["https://", "http://"].iter().any(|scheme| item.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme)))
+}
+
+/// A good phone's photograph is a fifth of this.
+const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+
+fn judge_file(judge: &Judge, name: &str) -> Verdict {
+    let mut bytes = Vec::new();
+    match File::open(Path::new(name)).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)) {
+        Ok(_) if bytes.len() as u64 <= LARGEST_FILE => judge.file(name, &bytes),
+        Ok(_) => judge.unreadable(name, &format!("more than {} MB", LARGEST_FILE / 1024 / 1024)),
+        Err(cause) => judge.unreadable(name, &cause.to_string()),
+    }
+}
+
+/// For people: the answer first, then what the code says, to be compared with the paper.
+fn print(verdict: &Verdict, out: &mut impl Write) -> std::io::Result<()> {
+    let (zh, en) = match verdict.state {
+        State::Valid => ("在使用有效期内", "valid now"),
+        State::Over => ("使用有效期已过", "use period over"),
+        State::NotBegun => ("尚未生效", "not yet begun"),
+        State::Undated => ("真实（以注册有效期为准）", "genuine, registration dates decide"),
+        State::NotIssued => ("不是签发的证照", "not issued"),
+        State::OtherAddress => ("网址不是发证机关的", "another address"),
+        State::NoCode => ("没有可识别的二维码", "no readable QR code"),
+        State::Unreadable => ("无法核验", "cannot be judged"),
+    };
+    writeln!(out, "{:?}  {zh}  {en}", verdict.grade)?;
+    writeln!(out, "   {}", shortened(&verdict.file))?;
+    if let Some(licence) = &verdict.licence {
+        print_licence(licence, out)?;
+    }
+    writeln!(out, "   {}。", verdict.reason)?;
+    writeln!(out, "   {}.", verdict.reason_en)?;
+    writeln!(out, "   截至 as of {}", local(verdict.as_of))
+}
+
+fn print_licence(licence: &Licence, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "   编号 number      {}", licence.number)?;
+    writeln!(out, "   姓名 name        {}", licence.name.as_deref().unwrap_or("（未载于二维码 not in the code）"))?;
+    if let (Some(from), Some(to)) = (licence.use_from, licence.use_to) {
+        writeln!(out, "   使用有效期 use   {from} – {to}")?;
+    }
+    writeln!(out, "   签发 issued      {}", local(licence.issued_at))
+}
+
+/// Beijing time, as the paper has it.
+fn local(at: Timestamp) -> String {
+    TimeZone::fixed(SHANGHAI).to_datetime(at).strftime("%Y-%m-%d %H:%M:%S +08:00").to_string()
+}
+
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= 100 { name.to_owned() } else { name.chars().take(99).chain(['…']).collect() }
+}

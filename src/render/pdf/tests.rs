@@ -1,0 +1,402 @@
+//! Whole files, read back with lopdf.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, LazyLock};
+
+use lopdf::content::Content;
+use lopdf::{Dictionary, Object};
+
+use super::*;
+use crate::layout::{Attachment, Meta};
+use crate::page::{Item, Length, Path, Point, Rect, Rgb, Role, Seal, Segment, Text};
+use crate::render::specimen;
+
+static FONTS: LazyLock<Arc<Fonts>> = LazyLock::new(|| Arc::new(Fonts::embedded().expect("the shipped fonts")));
+
+/// Letters set apart as a layout does it.
+fn spaced(mut text: Text, gap: Length) -> Text {
+    for glyph in text.runs.iter_mut().flat_map(|run| &mut run.glyphs) {
+        glyph.advance = glyph.advance + gap;
+    }
+    text
+}
+
+/// The specimen with labels, a spaced title, hard names, metadata and attachments.
+fn document() -> Document {
+    let mut document = specimen::document(&FONTS);
+    let text = |content, at| specimen::text(&FONTS, "Hei", content, at, 16.0, Rgb::BLACK);
+    let mut face = (*document.page.face).clone();
+    for item in &mut face.items {
+        if let Item::Text(text) = item
+            && text.role == Role::Title
+        {
+            *text = spaced(text.clone(), Length::mm(2.5));
+        }
+    }
+    for (label, y) in [("姓名：", 100.0), ("聘用企业：", 110.0), ("签名日期：", 120.0)] {
+        face.items.push(Item::Text(Text { role: Role::Label, ..text(label, (20.0, y)) }));
+    }
+    document.page.face = Arc::new(face);
+    for (value, y) in [("阿卜杜勒·艾合买提 MÜLLER, JOHANN Œuvré", 100.0), ("北京测试云川建筑工程有限公司𠅤𫖯𬭎", 110.0)]
+    {
+        document.page.items.push(Item::Text(text(value, (50.0, y))));
+    }
+    document.metadata = vec![
+        Meta { name: "ZZMC".into(), value: "一级建造师注册证书".into(), item: None },
+        Meta { name: "KZ_XM".into(), value: "王䶮 & <Søn>".into(), item: Some(0) },
+    ];
+    let attachment = |name, media_type, relationship, bytes: &[u8]| Attachment {
+        name,
+        media_type,
+        relationship,
+        description: "说明",
+        bytes: bytes.to_vec(),
+    };
+    document.attachments = vec![
+        attachment("statement.json", "application/json", "Data", br#"{"v":1}"#),
+        attachment("metadata.xml", "application/xml", "Supplement", &[b'x'; 500]),
+    ];
+    document
+}
+
+fn render(document: &Document) -> Vec<u8> {
+    PdfRenderer::new(&FONTS, &[]).unwrap().render(document).unwrap()
+}
+
+/// A file read back.
+struct Read(lopdf::Document);
+
+impl Read {
+    fn of(document: &Document) -> Self {
+        Self(lopdf::Document::load_mem(&render(document)).unwrap())
+    }
+
+    fn follow<'a>(&'a self, object: &'a Object) -> &'a Object {
+        self.0.dereference(object).unwrap().1
+    }
+
+    /// Follows keys from the catalog on.
+    fn at(&self, keys: &[&str]) -> &Object {
+        let mut object = self.0.trailer.get(b"Root").unwrap();
+        for key in keys {
+            object = self.follow(object).as_dict().unwrap().get(key.as_bytes()).unwrap();
+        }
+        self.follow(object)
+    }
+
+    fn page(&self) -> &Dictionary {
+        self.0.get_dictionary(self.0.page_iter().next().unwrap()).unwrap()
+    }
+
+    fn resource(&self, kind: &str, name: &[u8]) -> &Object {
+        let resources = self.page().get(b"Resources").unwrap().as_dict().unwrap();
+        self.follow(resources.get(kind.as_bytes()).unwrap().as_dict().unwrap().get(name).unwrap())
+    }
+
+    fn operations(&self) -> Vec<lopdf::content::Operation> {
+        let page = self.0.page_iter().next().unwrap();
+        Content::decode(&self.0.get_page_content(page)).unwrap().operations
+    }
+
+    /// What a font's `ToUnicode` says for each code.
+    fn characters(&self, font: &[u8]) -> BTreeMap<u16, String> {
+        let to_unicode = self.follow(self.resource("Font", font).as_dict().unwrap().get(b"ToUnicode").unwrap());
+        let map = String::from_utf8(to_unicode.as_stream().unwrap().get_plain_content().unwrap()).unwrap();
+        let pairs = map.lines().filter_map(|line| line.strip_prefix('<')?.strip_suffix('>')?.split_once("> <"));
+        let text = |hex: &str| {
+            let units: Vec<u16> = hex::decode(hex).unwrap().chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+            String::from_utf16(&units).unwrap()
+        };
+        pairs.filter(|(code, _)| *code != "0000").map(|(code, to)| (u16::from_str_radix(code, 16).unwrap(), text(to))).collect()
+    }
+
+    /// A font's stated widths by code.
+    fn widths(&self, font: &[u8]) -> BTreeMap<u16, f64> {
+        let descendants = self.resource("Font", font).as_dict().unwrap().get(b"DescendantFonts").unwrap().as_array().unwrap();
+        let widths = descendants[0].as_dict().unwrap().get(b"W").unwrap().as_array().unwrap();
+        let mut found = BTreeMap::new();
+        for pair in widths.chunks(2) {
+            let first = pair[0].as_i64().unwrap() as u16;
+            for (code, width) in (first..).zip(pair[1].as_array().unwrap()) {
+                found.insert(code, f64::from(width.as_float().unwrap()));
+            }
+        }
+        found
+    }
+
+    /// Every shown glyph: its text and where the pen stands, in points from the page's bottom left. Upright text only.
+    fn shown(&self) -> Vec<(String, f64, f64)> {
+        let (mut shown, mut font, mut size, mut place) = (Vec::new(), Vec::new(), 0.0, (0.0, 0.0));
+        let mut known: BTreeMap<Vec<u8>, _> = BTreeMap::new();
+        for operation in self.operations() {
+            let number = |i: usize| f64::from(operation.operands[i].as_float().unwrap());
+            match operation.operator.as_str() {
+                "Tf" => (font, size) = (operation.operands[0].as_name().unwrap().to_vec(), number(1)),
+                "Tm" => place = (number(4), number(5)),
+                "TJ" => {
+                    let (characters, widths) = known.entry(font.clone()).or_insert_with(|| (self.characters(&font), self.widths(&font)));
+                    for part in operation.operands[0].as_array().unwrap() {
+                        if let Ok(gap) = part.as_float() {
+                            place.0 -= f64::from(gap) / 1000.0 * size;
+                        } else {
+                            let code = u16::from_be_bytes(part.as_str().unwrap().try_into().unwrap());
+                            shown.push((characters[&code].clone(), place.0, place.1));
+                            place.0 += widths[&code] / 1000.0 * size;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        shown
+    }
+}
+
+#[test]
+fn the_same_document_gives_the_same_bytes_on_every_run_and_thread() {
+    let document = document();
+    let renderer = PdfRenderer::new(&FONTS, &[Arc::clone(&document.page.face)]).unwrap();
+    let first = renderer.render(&document).unwrap();
+    assert_eq!(render(&document), first, "a face that was not announced");
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| renderer.render(&document).unwrap())).collect();
+        for thread in threads {
+            assert!(thread.join().unwrap() == first);
+        }
+    });
+}
+
+#[test]
+fn every_glyph_reads_as_its_character_and_stands_at_its_place() {
+    let mut document = document();
+    // The turned ornament has a matrix of its own.
+    let mut face = (*document.page.face).clone();
+    face.items.retain(|item| !matches!(item, Item::Text(text) if text.rotation != 0.0));
+    document.page.face = Arc::new(face);
+
+    let read = Read::of(&document);
+    let mut shown = read.shown().into_iter();
+    let height = document.page.size.1;
+    for item in document.page.face.items.iter().chain(&document.page.items) {
+        let Item::Text(text) = item else { continue };
+        for run in &text.runs {
+            let mut due = run.origin.x;
+            for glyph in &run.glyphs {
+                let (said, x, y) = shown.next().unwrap();
+                assert_eq!(said, glyph.ch.to_string());
+                // 4 µm are 0.011 pt.
+                assert!((x - due.to_pt()).abs() < 0.011, "{said} of {}: {x} for {}", text.content, due.to_pt());
+                assert!((y - (height - run.origin.y).to_pt()).abs() < 0.001);
+                due = due + glyph.advance;
+            }
+        }
+    }
+    assert!(shown.next().is_none());
+}
+
+/// The texts of all `ActualText` spans.
+fn actual_texts(read: &Read) -> Vec<String> {
+    let spans = read.operations().into_iter().filter(|o| o.operator == "BDC" && o.operands[0] == Object::from("Span"));
+    spans.map(|o| lopdf::decode_text_string(o.operands[1].as_dict().unwrap().get(b"ActualText").unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn lines_that_programs_would_misread_say_their_text() {
+    let mut document = document();
+    assert_eq!(actual_texts(&Read::of(&document)), ["一级建造师注册证书", "样张 SAMPLE"]);
+
+    // Two characters that the font draws with one glyph.
+    let chain = FONTS.chain("Hei").unwrap();
+    let mut first = BTreeMap::new();
+    let twins = ('\u{21}'..'\u{ffff}').find_map(|ch| {
+        let glyph = FONTS.glyph(chain, ch)?;
+        let before = *first.entry(glyph).or_insert(ch);
+        (before != ch).then_some((before, ch))
+    });
+    let (one, other) = twins.unwrap();
+    for (ch, y) in [(one, 180.0), (other, 190.0)] {
+        document.page.items.push(Item::Text(specimen::text(&FONTS, "Hei", &format!("甲{ch}乙"), (20.0, y), 12.0, Rgb::BLACK)));
+    }
+    // The glyph can stand for one of them; the other's line says so.
+    assert_eq!(actual_texts(&Read::of(&document))[2..], [format!("甲{one}乙")]);
+}
+
+#[test]
+fn the_tree_reads_title_then_label_and_value_then_figures_with_words() {
+    let document = document();
+    let read = Read::of(&document);
+    let elements = read.at(&["StructTreeRoot", "K", "K"]).as_array().unwrap();
+    let parents = read.at(&["StructTreeRoot", "ParentTree", "Nums"]).as_array().unwrap()[1].as_array().unwrap();
+    let mut said: BTreeMap<i64, String> = BTreeMap::new();
+    let mut mark = None;
+    let mut font = Vec::new();
+    for operation in read.operations() {
+        match operation.operator.as_str() {
+            "BDC" => mark = operation.operands[1].as_dict().unwrap().get(b"MCID").and_then(Object::as_i64).ok().or(mark),
+            "Tf" => font = operation.operands[0].as_name().unwrap().to_vec(),
+            "TJ" => {
+                let characters = read.characters(&font);
+                for part in operation.operands[0].as_array().unwrap().iter().filter_map(|part| part.as_str().ok()) {
+                    said.entry(mark.unwrap()).or_default().push_str(&characters[&u16::from_be_bytes(part.try_into().unwrap())]);
+                }
+            }
+            "BMC" => mark = Some(-1),
+            _ => {}
+        }
+    }
+    let mut lines = Vec::new();
+    let mut seen = HashSet::new();
+    for element in elements {
+        let dict = read.follow(element).as_dict().unwrap();
+        let role = String::from_utf8(dict.get(b"S").unwrap().as_name().unwrap().to_vec()).unwrap();
+        let mut words = vec![role];
+        words.extend(dict.get(b"Alt").map(|alt| format!("[{}]", lopdf::decode_text_string(alt).unwrap())));
+        for mark in dict.get(b"K").unwrap().as_array().unwrap() {
+            let mark = mark.as_i64().unwrap();
+            assert!(seen.insert(mark), "mark {mark} stands in two elements");
+            assert_eq!(&parents[mark as usize], element);
+            words.extend(said.get(&mark).cloned());
+        }
+        lines.push(words.join(" "));
+    }
+    assert_eq!(seen.len(), parents.len());
+    let expected = [
+        "H1 一级建造师注册证书",
+        "P 姓　　名：王䶮 𬎆 㛃",
+        "P 注册专业：建筑工程（有效期：2019-10-14至2022-10-13）",
+        "P 聘用企业：北京测试云川建筑工程有限公司",
+        // Nothing but the photo stands on this label's line.
+        "P 签名日期：",
+        "Figure [照片]",
+        "Figure [签名]",
+        "Figure [二维码]",
+        "P 中华人民共和国住房和城乡建设部",
+        "Figure [测试专用章]",
+        "P 姓名： 阿卜杜勒·艾合买提 MÜLLER, JOHANN Œuvré",
+        "P 聘用企业： 北京测试云川建筑工程有限公司𠅤𫖯𬭎",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn what_the_file_says_about_itself_agrees() {
+    let document = document();
+    let read = Read::of(&document);
+    let information = read.follow(read.0.trailer.get(b"Info").unwrap()).as_dict().unwrap();
+    let entry = |key: &str| lopdf::decode_text_string(information.get(key.as_bytes()).unwrap()).unwrap();
+    assert_eq!((entry("Title"), entry("Author"), entry("Subject")), (document.title, document.author, document.subject));
+    assert_eq!((entry("CreationDate"), entry("ModDate")), ("D:19700101080000+08'00'".into(), "D:19700101080000+08'00'".into()));
+
+    let xmp = String::from_utf8(read.at(&["Metadata"]).as_stream().unwrap().content.clone()).unwrap();
+    for part in [
+        "<xmp:CreateDate>1970-01-01T08:00:00+08:00</xmp:CreateDate>",
+        "<pdfaid:part>3</pdfaid:part><pdfaid:conformance>U</pdfaid:conformance>",
+        "<licence:ZZMC>一级建造师注册证书</licence:ZZMC>",
+        "<licence:KZ_XM>王䶮 &amp; &lt;Søn&gt;</licence:KZ_XM>",
+        "<licence:SAMPLE>true</licence:SAMPLE>",
+        "<pdfaProperty:description>证照名称</pdfaProperty:description>",
+    ] {
+        assert!(xmp.contains(part), "{part} is not in {xmp}");
+    }
+    assert_eq!(read.at(&["Lang"]), &Object::string_literal("zh-CN"));
+}
+
+#[test]
+fn a_metadata_name_that_xml_forbids_is_refused() {
+    let mut document = document();
+    document.metadata[0].name = "1 ZZ".into();
+    let error = PdfRenderer::new(&FONTS, &[]).unwrap().render(&document).unwrap_err().to_string();
+    assert!(error.contains("`1 ZZ`"), "{error}");
+}
+
+#[test]
+fn attached_files_come_out_as_they_went_in() {
+    let document = document();
+    let read = Read::of(&document);
+    let names = read.at(&["Names", "EmbeddedFiles", "Names"]).as_array().unwrap();
+    let mut found = BTreeMap::new();
+    for pair in names.chunks(2) {
+        let specification = read.follow(&pair[1]).as_dict().unwrap();
+        let embedded = read.follow(specification.get(b"EF").unwrap().as_dict().unwrap().get(b"F").unwrap()).as_stream().unwrap();
+        found.insert(pair[0].as_str().unwrap().to_vec(), embedded.get_plain_content().unwrap());
+        assert!(read.at(&["AF"]).as_array().unwrap().contains(&pair[1]));
+    }
+    let expected = document.attachments.iter().map(|a| (a.name.as_bytes().to_vec(), a.bytes.clone())).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn identity_follows_content_and_one_instant_is_the_only_date() {
+    let id = |document: &Document| Read::of(document).0.trailer.get(b"ID").unwrap().as_array().unwrap().clone();
+    let mut document = document();
+    let before = id(&document);
+    assert_eq!(before[0], before[1]);
+    document.instant = "2021-04-22T00:00:00Z".parse().unwrap();
+    let after = id(&document);
+    assert_ne!(before, after);
+    let bytes = render(&document);
+    assert!(!bytes.windows(4).any(|w| w == b"1970"), "another date than the instant");
+}
+
+#[test]
+fn photographs_keep_their_bytes_and_ink_its_shape() {
+    let document = document();
+    let read = Read::of(&document);
+    let photo = read.resource("XObject", b"HI0").as_stream().unwrap();
+    assert_eq!(photo.content, specimen::photo().bytes);
+    assert_eq!(photo.dict.get(b"Filter").unwrap(), &Object::from("DCTDecode"));
+
+    let ink = read.resource("XObject", b"HI1").as_stream().unwrap();
+    let mask = read.follow(ink.dict.get(b"SMask").unwrap()).as_stream().unwrap();
+    let pixels = image::load_from_memory(&specimen::signature().bytes).unwrap().into_rgba8();
+    assert_eq!(mask.dict.get(b"Width").unwrap(), &Object::from(pixels.width()));
+    // The sample is drawn in four levels of one ink.
+    assert_eq!(mask.dict.get(b"BitsPerComponent").unwrap(), &Object::from(2));
+    let bytes = mask.get_plain_content().unwrap();
+    let row = pixels.width().div_ceil(4) as usize;
+    for (x, y, pixel) in pixels.enumerate_pixels() {
+        let byte = bytes[y as usize * row + x as usize / 4];
+        assert_eq!(byte >> (6 - 2 * (x % 4)) & 3, pixel.0[3] / 85, "at {x}, {y}");
+    }
+}
+
+#[test]
+fn a_seal_is_an_object_of_its_own_with_its_opacity() {
+    let document = document();
+    let read = Read::of(&document);
+    let seal = read.resource("XObject", b"HS0").as_stream().unwrap();
+    let content = String::from_utf8(seal.get_plain_content().unwrap()).unwrap();
+    assert!(content.starts_with("/A200 gs\n"), "{content}");
+    let states = seal.dict.get(b"Resources").and_then(|r| r.as_dict().unwrap().get(b"ExtGState")).unwrap().as_dict().unwrap();
+    let state = states.get(b"A200").unwrap().as_dict().unwrap();
+    for key in ["ca", "CA"] {
+        assert_eq!(state.get(key.as_bytes()).unwrap(), &Object::Real(0.784));
+    }
+
+    let Some(Item::Seal(Seal { art, .. })) = document.page.items.iter().find(|item| matches!(item, Item::Seal(_))) else { panic!() };
+    let renderer = PdfRenderer::new(&FONTS, &[]).unwrap();
+    assert_eq!(renderer.seal_appearance(art).unwrap(), renderer.seal_appearance(art).unwrap());
+    assert_eq!(renderer.seals.read().unwrap().len(), 1);
+}
+
+#[test]
+fn paths_are_painted_once_and_no_number_has_an_exponent() {
+    let mut document = document();
+    let at = |x, y| Point { x: Length::um(x), y: Length::um(y) };
+    let segments = vec![
+        Segment::Move(at(1, 296_999)),
+        Segment::Line(at(100_000, 2)),
+        Segment::Cubic(at(3, 4), at(5, 6), at(7, 8)),
+        Segment::Move(at(0, 0)),
+        Segment::Line(at(9, 9)),
+        Segment::Close,
+    ];
+    let path = Path { segments, fill: None, stroke: Some((Rgb(1, 2, 3), Length::um(1))), alpha: 100 };
+    document.page.items = vec![Item::Path(path), Item::Path(specimen::bar(Rect::mm(1.0, 1.0, 5.0, 5.0), Rgb::BLACK, 255))];
+    let page = Read::of(&document);
+    let own = page.follow(&page.page().get(b"Contents").unwrap().as_array().unwrap()[1]).as_stream().unwrap();
+    let content = String::from_utf8(own.get_plain_content().unwrap()).unwrap();
+    let expected = "/Artifact BMC\n/A100 gs\n0.004 0.008 0.012 RG\n0.003 w\n0 0 m\n283.46 841.88 l\n0.01 841.88 0.01 841.87 0.02 841.87 c\n\
+                    0 841.89 m\n0.03 841.86 l\nh\nS\n/A255 gs\n0 0 0 rg\n2.83 839.06 m\n17.01 839.06 l\n17.01 824.88 l\n2.83 824.88 l\nh\nf\nEMC";
+    assert_eq!(content, expected);
+}
