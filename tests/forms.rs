@@ -58,8 +58,14 @@ fn package(body: &str, more: &[(&str, &str)]) -> Vec<u8> {
         r#"<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:w14="http://schemas.microsoft.com/office/word/2010/wordml"><w:body>{body}</w:body></w:document>"#
     );
     let mut parts = vec![
-        ("[Content_Types].xml", r#"<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="xml" ContentType="application/xml"/></Types>"#),
-        ("_rels/.rels", r#"<Relationships><Relationship Id="r" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>"#),
+        (
+            "[Content_Types].xml",
+            r#"<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="xml" ContentType="application/xml"/></Types>"#,
+        ),
+        (
+            "_rels/.rels",
+            r#"<Relationships><Relationship Id="r" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>"#,
+        ),
         ("word/document.xml", document.as_str()),
         ("word/styles.xml", "<w:styles xmlns:w='x'>  <!-- kept -->\r\n</w:styles>"),
     ];
@@ -125,7 +131,10 @@ fn a_field_split_over_runs_is_filled_and_looks_like_its_first_run() {
 #[test]
 fn lines_and_tabs_of_a_value_become_breaks() {
     let document = made(&full(""), json!({"姓名": "一\r\n二\t三"}));
-    assert!(document.contains("一</w:t><w:br/><w:t xml:space=\"preserve\">二</w:t><w:tab/><w:t xml:space=\"preserve\">三</w:t>"), "{document}");
+    assert!(
+        document.contains("一</w:t><w:br/><w:t xml:space=\"preserve\">二</w:t><w:tab/><w:t xml:space=\"preserve\">三</w:t>"),
+        "{document}"
+    );
 }
 
 #[test]
@@ -141,7 +150,8 @@ fn rows_repeat_and_ids_do_not() {
 #[test]
 fn optional_parts_by_marker_and_by_control() {
     let marked = "<w:p><w:r><w:t>{{#丙}}</w:t></w:r></w:p><w:p><w:r><w:t>承诺</w:t></w:r></w:p><w:p><w:r><w:t>{{/丙}}</w:t></w:r></w:p>";
-    let control = "<w:sdt><w:sdtPr><w:tag w:val=\"丙\"/></w:sdtPr><w:sdtContent><w:p><w:r><w:t>承诺</w:t></w:r></w:p></w:sdtContent></w:sdt>";
+    let control =
+        "<w:sdt><w:sdtPr><w:tag w:val=\"丙\"/></w:sdtPr><w:sdtContent><w:p><w:r><w:t>承诺</w:t></w:r></w:p></w:sdtContent></w:sdt>";
     for body in [marked, control] {
         let shown = made(&full(body), json!({"姓名": "王", "类型": "甲"}));
         assert!(shown.contains("承诺") && !shown.contains('#') && !shown.contains("{{"), "{shown}");
@@ -157,7 +167,12 @@ fn controls_lose_their_placeholder_and_tick_their_box() {
     let field = "<w:p><w:sdt><w:sdtPr><w:tag w:val=\"姓名\"/><w:showingPlcHdr/></w:sdtPr><w:sdtContent><w:r><w:rPr><w:rStyle w:val=\"P\"/><w:b/></w:rPr><w:t>点击</w:t></w:r></w:sdtContent></w:sdt></w:p>";
     let tick = "<w:p><w:sdt><w:sdtPr><w:tag w:val=\"类型=甲\"/><w14:checkbox><w14:checked w14:val=\"0\"/></w14:checkbox></w:sdtPr><w:sdtContent><w:r><w:t>☐</w:t></w:r></w:sdtContent></w:sdt></w:p>";
     let document = made(&format!("{field}{tick}{ROWS}"), json!({"姓名": "王", "类型": "甲"}));
-    assert!(document.contains("<w:tag w:val=\"姓名\"/></w:sdtPr><w:sdtContent><w:r><w:rPr><w:b/></w:rPr><w:t xml:space=\"preserve\">王</w:t></w:r>"), "{document}");
+    assert!(
+        document.contains(
+            "<w:tag w:val=\"姓名\"/></w:sdtPr><w:sdtContent><w:r><w:rPr><w:b/></w:rPr><w:t xml:space=\"preserve\">王</w:t></w:r>"
+        ),
+        "{document}"
+    );
     assert!(document.contains("<w14:checked w14:val=\"1\"/>") && document.contains("<w:t>☑</w:t>"), "{document}");
 }
 
@@ -170,20 +185,28 @@ fn everything_not_filled_stays_byte_for_byte() {
         assert_eq!(part(&template, name), part(&filled, name), "{name}");
     }
     let (before, after) = (part(&template, "word/document.xml"), part(&filled, "word/document.xml"));
-    let touched = before.replace("<w:t>{{姓名}}", "<w:t xml:space=\"preserve\">王").replace("<w:t>{{行.号}} {{行.名}}", "<w:t xml:space=\"preserve\"> ");
+    let touched = before
+        .replace("<w:t>{{姓名}}", "<w:t xml:space=\"preserve\">王")
+        .replace("<w:t>{{行.号}} {{行.名}}", "<w:t xml:space=\"preserve\"> ");
     assert_eq!(touched, after);
 }
 
 #[test]
 fn a_clerk_is_told_what_is_wrong_and_where() {
     let cases = [
-        ("<w:tbl><w:tr><w:tc><w:p><w:r><w:t>姓  名 {{姓明}}</w:t></w:r></w:p></w:tc></w:tr></w:tbl>", "第 1 页第 1 个表格第 1 行，“姓  名 {{姓明}}”附近：字段“姓明”没有定义，是不是“姓名”？"),
+        (
+            "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>姓  名 {{姓明}}</w:t></w:r></w:p></w:tc></w:tr></w:tbl>",
+            "第 1 页第 1 个表格第 1 行，“姓  名 {{姓明}}”附近：字段“姓明”没有定义，是不是“姓名”？",
+        ),
         ("<w:p><w:r><w:t>{{行.名}}</w:t></w:r></w:p>", "应放在表格的一行里"),
         ("<w:p><w:r><w:t>{{姓名</w:t></w:r></w:p>", "缺少结尾的 }}"),
         ("<w:p><w:r><w:t>{{#丙}}</w:t></w:r></w:p>", "后面没有 {{/丙}}"),
         ("<w:p><w:r><w:t>{{/丙}}</w:t></w:r></w:p>", "前面没有"),
         ("<w:p><w:r><w:br w:type=\"page\"/><w:t>{{类型=丁}}</w:t></w:r></w:p>", "第 2 页，“{{类型=丁}}”附近：“类型”没有选项“丁”"),
-        ("<w:p><w:sdt><w:sdtPr><w:tag w:val=\"姓名\"/><w:dataBinding/></w:sdtPr><w:sdtContent><w:r/></w:sdtContent></w:sdt></w:p>", "绑定了文档属性"),
+        (
+            "<w:p><w:sdt><w:sdtPr><w:tag w:val=\"姓名\"/><w:dataBinding/></w:sdtPr><w:sdtContent><w:r/></w:sdtContent></w:sdt></w:p>",
+            "绑定了文档属性",
+        ),
     ];
     for (body, expected) in cases {
         let found = faults(&full(body), &[]);
@@ -195,7 +218,9 @@ fn a_clerk_is_told_what_is_wrong_and_where() {
 #[test]
 fn dangerous_templates_are_refused() {
     let relation = |kind: &str, more: &str| {
-        format!("<Relationships><Relationship Id=\"x\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}\" {more}/></Relationships>")
+        format!(
+            "<Relationships><Relationship Id=\"x\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}\" {more}/></Relationships>"
+        )
     };
     let rels = "word/_rels/document.xml.rels";
     let cases: &[(&str, String, &str)] = &[

@@ -130,7 +130,11 @@ fn fill(args: &FillArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
             let rows = data.as_deref().map(super::rows::read).transpose()?;
             let mut rows = rows.into_iter().flatten();
             let one = rows.next().transpose().map_err(anyhow::Error::msg)?.unwrap_or_default();
-            anyhow::ensure!(rows.next().is_none(), "more than one form in {}: give --out a .zip", args.data.as_deref().unwrap_or(Path::new("")).display());
+            anyhow::ensure!(
+                rows.next().is_none(),
+                "more than one form in {}: give --out a .zip",
+                args.data.as_deref().unwrap_or(Path::new("")).display()
+            );
             write_whole(&args.out, &filler.one(&one)?)?;
         }
     }

@@ -105,9 +105,13 @@ pub fn qr(text: &str) -> Result<Picture, String> {
     }
     let side = u32::try_from(width).expect("a symbol has at most 177 modules");
     let mut bytes = Cursor::new(Vec::new());
-    image::codecs::png::PngEncoder::new_with_quality(&mut bytes, image::codecs::png::CompressionType::Fast, image::codecs::png::FilterType::NoFilter)
-        .write_image(&grey, side, side, ExtendedColorType::L8)
-        .map_err(|e| e.to_string())?;
+    image::codecs::png::PngEncoder::new_with_quality(
+        &mut bytes,
+        image::codecs::png::CompressionType::Fast,
+        image::codecs::png::FilterType::NoFilter,
+    )
+    .write_image(&grey, side, side, ExtendedColorType::L8)
+    .map_err(|e| e.to_string())?;
     Ok(Picture { bytes: bytes.into_inner(), format: "png", size: (side, side) })
 }
 

@@ -54,7 +54,8 @@ pub fn write_sheet<W: Write + Seek + Send>(
     if rows.peek().is_none() {
         return Err(SheetError::Empty);
     }
-    let head = Format::new().set_bold().set_align(FormatAlign::Center).set_align(FormatAlign::VerticalCenter).set_border(FormatBorder::Thin);
+    let head =
+        Format::new().set_bold().set_align(FormatAlign::Center).set_align(FormatAlign::VerticalCenter).set_border(FormatBorder::Thin);
     let cell = Format::new().set_num_format("@").set_align(FormatAlign::VerticalCenter).set_text_wrap().set_border(FormatBorder::Thin);
     let mut book = Workbook::new();
     // The day of the list, not of the writing: the same rows give the same file.
@@ -119,7 +120,8 @@ fn cells(form: &Form, request: &Request, shown: &[usize]) -> Result<Vec<String>,
                 && !answers.lists[list].is_empty()
             {
                 let columns = &definition.lists.at(list).fields;
-                let row = |row: &Vec<super::Answer>| (0..columns.len()).map(|c| row[c].printed(columns.at(c))).collect::<Vec<_>>().join(" ");
+                let row =
+                    |row: &Vec<super::Answer>| (0..columns.len()).map(|c| row[c].printed(columns.at(c))).collect::<Vec<_>>().join(" ");
                 let rows: Vec<String> = answers.lists[list].iter().map(row).collect();
                 text.push_str(&format!("（{}）", rows.join("，")));
             }

@@ -56,8 +56,16 @@ pub struct Program {
 /// Compiles a part; every fault with page, table and a text that stands near it.
 pub fn compile(definition: &Definition, part: &str, source: &str) -> Result<Program, Vec<Fault>> {
     let tree = Tree::parse(source).map_err(|message| vec![Fault::new(part.to_owned(), message)])?;
-    let mut compiler =
-        Compiler { definition, tree: &tree, part, edits: Vec::new(), spans: Vec::new(), rows: BTreeMap::new(), markers: Vec::new(), faults: Vec::new() };
+    let mut compiler = Compiler {
+        definition,
+        tree: &tree,
+        part,
+        edits: Vec::new(),
+        spans: Vec::new(),
+        rows: BTreeMap::new(),
+        markers: Vec::new(),
+        faults: Vec::new(),
+    };
     let replaced = compiler.controls();
     compiler.texts(&replaced);
     compiler.pair_markers();
@@ -322,7 +330,10 @@ impl Compiler<'_> {
         let text = tree.visible(paragraph);
         let text = text.trim();
         let bare = text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1;
-        let alone = tree.at(paragraph).parent.is_some_and(|p| tree.name(p) == "w:tc" && tree.at(p).children.iter().filter(|&&c| tree.name(c) == "w:p").count() == 1);
+        let alone = tree
+            .at(paragraph)
+            .parent
+            .is_some_and(|p| tree.name(p) == "w:tc" && tree.at(p).children.iter().filter(|&&c| tree.name(c) == "w:p").count() == 1);
         let holds_section = tree.child(paragraph, "w:pPr").is_some_and(|ppr| tree.child(ppr, "w:sectPr").is_some());
         if bare && !alone && !holds_section {
             let all = tree.at(paragraph).all.clone();

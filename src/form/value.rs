@@ -62,7 +62,8 @@ impl Answers {
                 reader.unknown(name, name, known);
             }
         }
-        let mut fields: Vec<Answer> = definition.fields.iter().map(|(name, field)| reader.answer(name, field, request.data.get(name), name, None)).collect();
+        let mut fields: Vec<Answer> =
+            definition.fields.iter().map(|(name, field)| reader.answer(name, field, request.data.get(name), name, None)).collect();
         let lists: Vec<Vec<Vec<Answer>>> = (0..definition.lists.len()).map(|list| reader.list(definition, list)).collect();
         for index in 0..definition.fields.len() {
             let field = definition.fields.at(index);
@@ -197,7 +198,14 @@ impl Reader<'_> {
         read
     }
 
-    fn answer(&mut self, place: &str, field: &Field, value: Option<&Value>, name: &str, specialty: Option<&crate::record::Specialty>) -> Answer {
+    fn answer(
+        &mut self,
+        place: &str,
+        field: &Field,
+        value: Option<&Value>,
+        name: &str,
+        specialty: Option<&crate::record::Specialty>,
+    ) -> Answer {
         let given = match value.filter(|v| !v.is_null()) {
             Some(value) => self.given(field, value),
             None => Ok(self.taken_over(place, field, name, specialty)),
