@@ -14,6 +14,7 @@ use super::template::{DateForm, Forms, Scope, Template, Value};
 use super::typeset::{Align, Fit, Style, Valign, set, set_rotated};
 use super::{Layout, LayoutFault, art};
 use crate::font::Fonts;
+use crate::record::identifier::LicenceIdentifier;
 use crate::page::{Face, Item, Length, Path, Point, Rect, Role, Seal, Segment, Text};
 
 /// What every file of test keys says on its face.
@@ -118,8 +119,8 @@ impl Loader<'_> {
 
     fn type_code(&mut self, code: &Spanned<String>) {
         let text = code.get_ref();
-        if text.len() != 21 || !text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()) {
-            self.fault(code.span().start, format!("`{text}` is no 证照类型代码: 18 characters of the issuer and 3 digits, 21 together"));
+        if let Err(error) = LicenceIdentifier::new(text, &"0".repeat(18), "0", 1) {
+            self.fault(code.span().start, format!("`{text}` is no 证照类型代码: {error}"));
         }
     }
 
@@ -364,7 +365,8 @@ impl Loader<'_> {
 
     fn within(&mut self, at: usize, area: Rect, sheet: Rect) {
         if !sheet.contains(&area) {
-            self.fault(at, format!("the box {area:?} reaches over the edge of the page {} × {} mm", sheet.w, sheet.h));
+            let Rect { x, y, w, h } = area;
+            self.fault(at, format!("the box [{x}, {y}, {w}, {h}] reaches over the edge of the page of {} × {} mm", sheet.w, sheet.h));
         }
     }
 }
@@ -376,5 +378,73 @@ fn line(spec: &LineSpec) -> Path {
         fill: None,
         stroke: Some((spec.color, Length::mm(spec.width_mm))),
         alpha: 255,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r##"
+name = "测试证书"
+type_code = "11100000000013338W999"
+qr_code = 200
+date_form = "YYYY-MM-DD"
+[rules]
+use_period = { policy = "none" }
+validity = { years = 3, minus_one_day = false }
+[page]
+size_mm = [210, 297]
+[style.plain]
+font = "Hei"
+size_pt = 16
+[[text]]
+style = "plain"
+box_mm = [30, 40, 60, 8]
+text = "姓名："
+[[text]]
+style = "plain"
+box_mm = [70, 40, 60, 8]
+text = "{holder.name}"
+[[qr]]
+box_mm = [30, 200, 25, 25]
+alt = "二维码"
+"##;
+
+    fn faults(text: &str) -> Vec<String> {
+        let fonts = Fonts::embedded().unwrap();
+        let source = Source { file: "layouts/test.toml", text };
+        load("test", &source, &fonts, &|_| None).err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn labels_go_to_the_face_and_values_to_the_licence() {
+        let fonts = Fonts::embedded().unwrap();
+        let layout = load("test", &Source { file: "layouts/test.toml", text: GOOD }, &fonts, &|_| None).unwrap();
+        assert_eq!(layout.face.items.len(), 1);
+        assert_eq!(layout.sample_face.items.len(), 2, "the label and 样张 SAMPLE");
+        assert_eq!(layout.slots.len(), 2);
+        assert_ne!(layout.face.digest, layout.sample_face.digest);
+    }
+
+    #[test]
+    fn faults_have_file_line_and_column() {
+        let one = |from: &str, to: &str, fault: &str| assert_eq!(faults(&GOOD.replacen(from, to, 1)), [format!("layouts/test.toml:{fault}")]);
+        one("qr_code = 200", "qr_cod = 200", "4:1: unknown field `qr_cod`, expected one of `name`, `type_code`, \
+             `type_code_provisional`, `qr_code`, `name_in_qr`, `number_shapes`, `date_form`, `words`, `rules`, `metadata`, `page`, \
+             `sample_mark`, `style`, `frame`, `rosette`, `drawing`, `line`, `text`, `image`, `qr`, `seal`; did you mean `qr_code`?");
+        one("{holder.name}", "{holder.nmae}", "20:10: unknown placeholder `holder.nmae`; did you mean `holder.name`?");
+        one("\"Hei\"", "\"Hay\"", "12:8: there is no chain of fonts `Hay`; there are Hei, HeiBold, Song, Kai");
+        one("style = \"plain\"", "style = \"plian\"", "15:9: there is no [style.plian]; did you mean `plain`?");
+        one("[30, 40, 60, 8]", "[30, 40, 190, 8]", "14:1: the box [30, 40, 190, 8] reaches over the edge of the page of 210 × 297 mm");
+        one("姓名：", "\u{E000}：", "14:1: the item `\u{E000}：` needs \u{E000} (U+E000), which no font of its chain has; add a font that has it");
+        one("[30, 40, 60, 8]", "[30, 40, 10, 8]", "14:1: the item `姓名：` does not fit its box of 10 × 8 mm: 1 line at 16.0 pt, \
+             the smallest size allowed; shorten it or give it more room");
+    }
+
+    #[test]
+    fn all_faults_come_together() {
+        let text = GOOD.replace("{holder.name}", "{holder.nmae}").replace("姓名：", "{number").replace("25, 25]", "25, 20]");
+        assert_eq!(faults(&text).len(), 3);
     }
 }

@@ -17,6 +17,8 @@ use jiff::Timestamp;
 
 use crate::font::Fonts;
 use crate::page::{Length, Page};
+use crate::record::Record;
+use crate::record::identifier::LicenceIdentifier;
 
 pub use check::check;
 
@@ -198,15 +200,10 @@ impl Layout {
         self.numbers.is_empty() || self.numbers.iter().any(|shape| shape.matches(number))
     }
 
-    /// 证照标识 of a record of this type (GB/T 36904), check character included (ISO 7064 MOD 37,36).
-    pub fn identifier(&self, record: &crate::record::Record) -> String {
-        let (issuer, serial, version) = (&record.issuer.code, &record.serial, record.version);
-        let body = format!("{}{issuer}{serial}{version:03}", self.type_code);
-        let product = body.chars().filter_map(|c| c.to_digit(36)).fold(36, |product, value| match (product + value) % 36 {
-            0 => 36 * 2 % 37,
-            sum => sum * 2 % 37,
-        });
-        let check = char::from_digit((37 - product) % 36, 36).expect("below 36").to_ascii_uppercase();
-        format!("1.2.156.3005.2.{}.{issuer}.{serial}.{version:03}.{check}", self.type_code)
+    /// 证照标识 of a record of this type (GB/T 36904), check character included.
+    pub fn identifier(&self, record: &Record) -> String {
+        LicenceIdentifier::new(&self.type_code, &record.issuer.code, &record.serial, record.version)
+            .expect("the type code was examined with the layout, the other parts with the record")
+            .to_string()
     }
 }

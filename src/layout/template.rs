@@ -410,3 +410,64 @@ pub(super) fn mask(text: &str, out: &mut String) {
     let (head, tail) = if length > 8 { (3, 4) } else { (0, 0) };
     out.extend(text.chars().enumerate().map(|(i, ch)| if i < head || i + tail >= length { ch } else { '*' }));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forms() -> Forms {
+        let words = BTreeMap::from([("A".to_owned(), "企业主要负责人".to_owned())]);
+        Forms { dates: DateForm::parse("YYYY年MM月DD日").unwrap(), words: BTreeMap::from([("post".to_owned(), Arc::new(words))]) }
+    }
+
+    fn fault(text: &str) -> TemplateFault {
+        Template::parse(text, Scope::Record, &forms()).unwrap_err()
+    }
+
+    #[test]
+    fn dates_are_written_as_the_form_says() {
+        let date = jiff::civil::date(2021, 4, 22);
+        for (form, written) in [
+            ("YYYY年MM月DD日", "2021年04月22日"),
+            ("YYYY年M月D日", "2021年4月22日"),
+            ("YYYY-MM-DD", "2021-04-22"),
+            ("YYYY-M-D", "2021-4-22"),
+        ] {
+            let mut out = String::new();
+            DateForm::parse(form).unwrap().write(date, &mut out);
+            assert_eq!(out, written);
+        }
+        for form in ["年月日", "MM-DD", "yyyy-mm-dd", "YYY年M月D日"] {
+            assert!(DateForm::parse(form).is_err(), "{form}");
+        }
+    }
+
+    #[test]
+    fn faults_say_where_and_what_was_meant() {
+        assert_eq!(fault("编号：{nubmer}"), (10, "unknown placeholder `nubmer`; did you mean `number`?".to_owned()));
+        assert_eq!(fault("{name}").1, "`name` is known only in a text with `each`");
+        assert_eq!(fault("{holder.photo}").1, "`holder.photo` cannot be printed; it is for `when`");
+        assert_eq!(fault("{number|YYYY}").1, "`number` cannot be written as `YYYY`: it is no date, and there is no [words.YYYY]");
+        assert_eq!(fault("王{number").0, 3);
+        assert_eq!(fault("王}").0, 3);
+    }
+
+    #[test]
+    fn words_without_placeholders_are_fixed() {
+        let parse = |text| Template::parse(text, Scope::Record, &forms()).unwrap();
+        assert_eq!(parse("姓名：").fixed(), Some("姓名："));
+        assert_eq!(parse("a {{b}} c").fixed(), Some("a {b} c"));
+        assert_eq!(parse("{number}").fixed(), None);
+        assert_eq!(parse("{fields.职务}（{fields.岗位类别|post}）").fields().collect::<Vec<_>>(), ["职务", "岗位类别"]);
+    }
+
+    #[test]
+    fn masks_leave_three_and_four() {
+        let mut out = String::new();
+        mask("110000198506120010", &mut out);
+        assert_eq!(out, "110***********0010");
+        out.clear();
+        mask("C01X00T4", &mut out);
+        assert_eq!(out, "********");
+    }
+}

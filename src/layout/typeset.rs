@@ -424,3 +424,143 @@ fn never_last(ch: char) -> bool {
 fn in_word(ch: char) -> bool {
     ch.is_ascii_graphic() || (ch.is_alphanumeric() && (ch as u32) < 0x2E80)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+
+    static FONTS: LazyLock<Fonts> = LazyLock::new(|| Fonts::embedded().unwrap());
+
+    fn style(fit: Fit) -> Style {
+        Style {
+            chain: FONTS.chain("Hei").unwrap(),
+            size: 16.0,
+            min_size: 8.0,
+            color: Rgb::BLACK,
+            align: Align::Left,
+            valign: Valign::Top,
+            letter_spacing: 0.0,
+            line_height: 1.25,
+            fit,
+            break_after: Vec::new(),
+        }
+    }
+
+    /// Room for `em` characters of 16 pt and `lines` lines.
+    fn room(em: f64, lines: i32) -> Rect {
+        let size = Length::pt(16.0);
+        Rect { x: Length::mm(10.0), y: Length::mm(20.0), w: size.scaled(em), h: size + size.scaled(1.25) * (lines - 1) }
+    }
+
+    fn lines(style: &Style, area: Rect, words: &str) -> Vec<String> {
+        let setting = set(&FONTS, style, area, words).unwrap();
+        for run in &setting.runs {
+            let ink = Rect { x: run.origin.x, y: run.origin.y - run.size.scaled(BASELINE), w: run.width(), h: run.size };
+            assert!(area.contains(&ink), "{ink:?} in {area:?}");
+        }
+        setting.content.split('\n').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_em_box_is_centred_and_the_baseline_stands_at_0_88() {
+        let setting = set(&FONTS, &Style { valign: Valign::Middle, ..style(Fit::Refuse) }, room(4.0, 3), "王䶮").unwrap();
+        let size = Length::pt(16.0);
+        let middle = room(4.0, 3).centre().y;
+        assert_eq!(setting.runs[0].origin.y, middle - size / 2 + size.scaled(0.88));
+        assert_eq!(setting.runs[0].width(), size * 2);
+    }
+
+    #[test]
+    fn no_line_starts_or_ends_with_the_wrong_punctuation() {
+        let words = "建筑工程（有效期：2019-10-14至2022-10-13），“市政”公用工程。";
+        for em in 8..30 {
+            for line in lines(&style(Fit::Wrap), room(f64::from(em), 9), words) {
+                assert!(!line.starts_with(never_first), "{em}: {line}");
+                assert!(!line.ends_with(never_last), "{em}: {line}");
+                let dates = line.matches(|c: char| c.is_ascii_digit() || c == '-').count();
+                assert_eq!(dates % 10, 0, "a date stays whole: {em}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_break_after_their_dots_and_words_at_spaces() {
+        let wrap = style(Fit::Wrap);
+        assert_eq!(lines(&wrap, room(13.0, 2), "阿卜杜热西提·麦麦提艾力·图尔荪尼亚孜"), ["阿卜杜热西提·麦麦提艾力·", "图尔荪尼亚孜"]);
+        assert_eq!(lines(&wrap, room(12.0, 2), "JOHANN SEBASTIAN MAXIMILIAN"), ["JOHANN SEBASTIAN", "MAXIMILIAN"]);
+        assert_eq!(lines(&wrap, room(5.0, 4), "HOTTENTOTTENSTAAT"), ["HOTTENT", "OTTENST", "AAT"], "a word longer than a line breaks");
+    }
+
+    #[test]
+    fn the_dot_between_names_takes_half_a_character() {
+        let setting = set(&FONTS, &style(Fit::Refuse), room(9.0, 1), "买买提·吐尔逊").unwrap();
+        let em = Length::pt(16.0);
+        assert!((setting.runs[0].width() - em.scaled(6.5)).to_um().abs() <= 7);
+        assert_eq!(setting.runs[0].glyphs[2].advance, em.scaled(0.75), "the glyph moves left with its room");
+    }
+
+    #[test]
+    fn a_text_that_nearly_fits_shrinks_before_it_breaks() {
+        assert_eq!(lines(&style(Fit::WrapShrink), room(10.0, 2), "北京测试云川建筑工程").len(), 1);
+        let setting = set(&FONTS, &style(Fit::WrapShrink), room(10.0, 2), "北京测试云川建筑工程处").unwrap();
+        assert_eq!(setting.runs.len(), 2, "eleven characters need 14.5 pt, more than a point less");
+        let setting = set(&FONTS, &style(Fit::WrapShrink), room(15.1, 2), "北京测试云川建筑工程有限公司处处").unwrap();
+        assert_eq!((setting.runs.len(), setting.runs[0].size), (1, Length::pt(15.0)));
+    }
+
+    #[test]
+    fn a_last_line_gets_company() {
+        let broken = lines(&style(Fit::Wrap), room(10.0, 2), "北京测试云川建筑工程处");
+        assert!(broken[1].chars().count() >= 3, "{broken:?}");
+    }
+
+    #[test]
+    fn a_shrunk_first_line_stays_level_with_its_label() {
+        let full = set(&FONTS, &style(Fit::Shrink), room(8.0, 1), "北京测试云川建筑").unwrap().runs.remove(0);
+        let small = set(&FONTS, &style(Fit::Shrink), room(8.0, 1), "北京测试云川建筑工程公司").unwrap().runs.remove(0);
+        let middle = |run: &Run| run.origin.y - run.size.scaled(BASELINE - 0.5);
+        assert!(small.size < full.size);
+        assert!((middle(&full) - middle(&small)).to_um().abs() <= 2);
+    }
+
+    #[test]
+    fn labels_share_both_edges() {
+        let area = room(5.0, 1);
+        for label in ["姓名：", "有效期：", "出生日期："] {
+            let setting = set(&FONTS, &Style { align: Align::Justify, ..style(Fit::Refuse) }, area, label).unwrap();
+            assert_eq!(setting.runs[0].width(), area.w, "{label}");
+            assert_eq!(setting.content, label);
+        }
+    }
+
+    #[test]
+    fn fallback_glyphs_stand_in_runs_of_their_own() {
+        let bold = Style { chain: FONTS.chain("HeiBold").unwrap(), ..style(Fit::Refuse) };
+        let setting = set(&FONTS, &bold, room(5.0, 1), "测試丶㐀中").unwrap();
+        assert!(setting.runs.len() > 1);
+        assert!(setting.runs.windows(2).all(|two| two[0].font != two[1].font && two[0].origin.x + two[0].width() == two[1].origin.x));
+        assert_eq!(setting.runs.iter().map(Run::text).collect::<String>(), "测試丶㐀中");
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_refused() {
+        let overflow = set(&FONTS, &style(Fit::Refuse), room(2.0, 1), "王䶮王").unwrap_err();
+        assert_eq!(overflow, SetFault::Overflow { tenths: 160, lines: 1 });
+        let overflow = set(&FONTS, &style(Fit::WrapShrink), room(2.0, 1), "王䶮王䶮王䶮王䶮王䶮").unwrap_err();
+        assert_eq!(overflow, SetFault::Overflow { tenths: 80, lines: 3 });
+        let missing = set(&FONTS, &style(Fit::Refuse), room(9.0, 1), "王\u{E000}\u{202E}\u{E000}").unwrap_err();
+        assert_eq!(missing, SetFault::NoGlyph(vec!['\u{E000}', '\u{202E}']));
+    }
+
+    #[test]
+    fn rotated_words_keep_their_middle() {
+        let centre = Point { x: Length::mm(105.0), y: Length::mm(148.0) };
+        let setting = set_rotated(&FONTS, &style(Fit::Refuse), centre, 90.0, "样张").unwrap();
+        let run = &setting.runs[0];
+        // Reading upwards: the em box lies left of the baseline, the words above the origin.
+        assert!((run.origin.y - run.width() / 2 - centre.y).to_um().abs() <= 1);
+        assert!((run.origin.x - run.size.scaled(0.38) - centre.x).to_um().abs() <= 1);
+    }
+}

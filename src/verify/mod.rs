@@ -1,1 +1,265 @@
 //! Judging what comes back: a QR text, a picture that holds one, and (later) files.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::sign::TrustedKey;
+
+mod picture;
+mod qr;
+
+/// Whom to believe, and as of when to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'a> {
+    /// The keys whose signatures count.
+    pub trusted: &'a [TrustedKey],
+    /// The address that the installation's QR codes open, up to where the digits begin.
+    pub verify_base: &'a str,
+    /// The instant of the answer.
+    pub at: Timestamp,
+}
+
+/// The answer about one thing that was handed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// What was judged: a path, or the QR text itself.
+    pub file: String,
+    /// How far it can be trusted.
+    pub grade: Grade,
+    /// What it was found to be.
+    pub kind: Kind,
+    /// What holds at the instant of the answer.
+    pub state: State,
+    /// Why, in Chinese.
+    pub reason: String,
+    /// Why, in English.
+    pub reason_en: String,
+    /// What it says, when it is genuine.
+    #[serde(flatten)]
+    pub licence: Option<Licence>,
+    /// The instant of the answer.
+    pub as_of: Timestamp,
+}
+
+/// How far something can be trusted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+pub enum Grade {
+    /// Genuine, and the register confirms it.
+    A,
+    /// Genuine, but the register was not asked.
+    B,
+    /// Not genuine, or nothing that could be.
+    C,
+}
+
+/// What was handed in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The text of a QR code.
+    QrText,
+    /// A PNG or JPEG picture.
+    Picture,
+    /// Anything else.
+    Unknown,
+}
+
+/// What holds at the instant of the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Inside the use period.
+    Valid,
+    /// The use period is over.
+    Over,
+    /// The use period has not begun.
+    NotBegun,
+    /// Genuine, of a type without a use period: the registration dates decide, and the code does not carry them.
+    Undated,
+    /// Not issued by any trusted key.
+    NotIssued,
+    /// Issued, but the address before the digits is not the installation's, and phones would open it.
+    OtherAddress,
+    /// A picture without a readable QR code.
+    NoCode,
+    /// Not a picture or a text that can be read at all.
+    Unreadable,
+}
+
+/// What a genuine code says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Licence {
+    /// Licence number.
+    pub number: String,
+    /// Holder's name; none where the code carries only a commitment to it.
+    pub name: Option<String>,
+    /// The licence type's number in QR codes.
+    pub licence_type: u8,
+    /// First day of use.
+    pub use_from: Option<Date>,
+    /// Last day of use.
+    pub use_to: Option<Date>,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// The key that signed it, as four hexadecimal digits.
+    pub key: String,
+    /// Whether that is a test key.
+    pub test: bool,
+    /// Position in the status list; none when issued without a register.
+    pub status_index: Option<u32>,
+    /// First half of the statement's SHA-256, in hexadecimal digits.
+    pub statement: String,
+}
+
+/// Something said in both languages.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Reason {
+    zh: String,
+    en: String,
+}
+
+impl Judge<'_> {
+    /// Judges the text of a QR code: an address and digits, or the digits alone.
+    pub fn text(&self, text: &str) -> Verdict {
+        let short: String = text.chars().take(SHOWN).collect();
+        qr::judge(self, text).verdict(self, &short, Kind::QrText)
+    }
+
+    /// Judges the bytes of a file; `name` is what the verdict calls it.
+    pub fn file(&self, name: &str, bytes: &[u8]) -> Verdict {
+        match picture::read_codes(bytes, |text| qr::judge(self, text).grade < Grade::C) {
+            Ok(codes) => picture::judge(self, &codes).verdict(self, name, Kind::Picture),
+            Err(picture::PictureError::NotAPicture) => self.other(name, bytes),
+            Err(error) => Finding::c(State::Unreadable, error.reason()).verdict(self, name, Kind::Picture),
+        }
+    }
+
+    /// A verdict about something that could not even be read.
+    pub fn unreadable(&self, name: &str, cause: &str) -> Verdict {
+        let reason = Reason { zh: format!("无法读取：{cause}"), en: format!("It cannot be read: {cause}") };
+        Finding::c(State::Unreadable, reason).verdict(self, name, Kind::Unknown)
+    }
+
+    /// A short text may be a QR text that was saved to a file.
+    fn other(&self, name: &str, bytes: &[u8]) -> Verdict {
+        if let Ok(text) = std::str::from_utf8(&bytes[..bytes.len().min(LONGEST_TEXT)])
+            && let text = text.trim_ascii()
+            && qr::is_spelled_like_a_code(text)
+        {
+            return qr::judge(self, text).verdict(self, name, Kind::QrText);
+        }
+        let reason = Reason {
+            zh: "只能核验二维码文本和 PNG、JPEG 图片；请扫描或拍摄证照上的二维码".into(),
+            en: "Only QR texts and PNG or JPEG pictures can be judged; scan or photograph the licence's QR code".into(),
+        };
+        Finding::c(State::Unreadable, reason).verdict(self, name, Kind::Unknown)
+    }
+}
+
+/// A whole QR code has at most 7,089 characters (ISO/IEC 18004, version 40-L).
+const LONGEST_TEXT: usize = 8 * 1024;
+/// How much of a text a verdict repeats.
+const SHOWN: usize = 500;
+
+/// A verdict that does not yet know what it is about.
+#[derive(Clone, Debug)]
+struct Finding {
+    grade: Grade,
+    state: State,
+    reason: Reason,
+    licence: Option<Licence>,
+}
+
+impl Finding {
+    fn c(state: State, reason: Reason) -> Self {
+        Self { grade: Grade::C, state, reason, licence: None }
+    }
+
+    fn verdict(self, judge: &Judge, file: &str, kind: Kind) -> Verdict {
+        let Self { grade, state, reason, licence } = self;
+        Verdict { file: file.to_owned(), grade, kind, state, reason: reason.zh, reason_en: reason.en, licence, as_of: judge.at }
+    }
+}
+
+impl Reason {
+    fn new(zh: &str, en: &str) -> Self {
+        Self { zh: zh.to_owned(), en: en.to_owned() }
+    }
+
+    /// Adds a sentence.
+    fn add(&mut self, zh: &str, en: &str) {
+        self.zh = format!("{}；{zh}", self.zh);
+        self.en = format!("{}. {en}", self.en);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::sign::StatementKey;
+
+    /// The key and the codes of the independent program.
+    pub(super) fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../tests/data/qr-vectors.json")).expect("JSON")
+    }
+
+    pub(super) const BASE: &str = "https://zz.example.cn/v/";
+
+    pub(super) fn trusted(test: bool) -> Vec<TrustedKey> {
+        let seed = hex::decode(vectors()["secret_key"].as_str().unwrap()).unwrap();
+        let key = StatementKey::from_seed(&seed.try_into().unwrap());
+        vec![TrustedKey { kid: key.kid, key: key.public(), test, from: None, until: None }]
+    }
+
+    pub(super) fn judge<'a>(trusted: &'a [TrustedKey], at: &str) -> Judge<'a> {
+        Judge { trusted, verify_base: BASE, at: at.parse().unwrap() }
+    }
+
+    /// The digits of one of the five codes.
+    pub(super) fn digits(vector: usize) -> String {
+        vectors()["vectors"][vector]["digits"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_verdict_is_one_flat_json_object() {
+        let keys = trusted(false);
+        let verdict = judge(&keys, "2021-05-01T00:00:00Z").text(&format!("{BASE}{}", digits(0)));
+        let mut json = serde_json::to_value(&verdict).unwrap();
+        assert!(json["file"].as_str().unwrap().starts_with(BASE));
+        assert!(json["reason"].as_str().unwrap().starts_with("在使用有效期内（2021-04-22至2021-10-19）；"), "{json}");
+        assert!(json["reason_en"].as_str().unwrap().starts_with("It is inside its use period (2021-04-22 to 2021-10-19). "), "{json}");
+        for long in ["file", "reason", "reason_en"] {
+            json.as_object_mut().unwrap().remove(long);
+        }
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "grade": "B", "kind": "qr-text", "state": "valid", "number": "京1112012201990001", "name": "王䶮",
+                "licence_type": 1, "use_from": "2021-04-22", "use_to": "2021-10-19", "issued_at": "2021-04-22T02:00:00Z",
+                "key": "a050", "test": false, "status_index": 42, "statement": "000102030405060708090a0b0c0d0e0f",
+                "as_of": "2021-05-01T00:00:00Z",
+            })
+        );
+    }
+
+    #[test]
+    fn a_code_saved_as_text_is_judged_as_a_code() {
+        let keys = trusted(false);
+        let judge = judge(&keys, "2021-05-01T00:00:00Z");
+        let saved = judge.file("code.txt", format!("{BASE}{}\n", digits(0)).as_bytes());
+        assert_eq!((saved.grade, saved.kind, saved.state), (Grade::B, Kind::QrText, State::Valid));
+        for other in [&b"%PDF-1.7 and so on"[..], b"", b"hello", &[0xff; 40], &[b'7'; 20_000]] {
+            let verdict = judge.file("other", other);
+            assert_eq!((verdict.grade, verdict.kind, verdict.licence), (Grade::C, Kind::Unknown, None));
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_not_repeated_whole() {
+        let verdict = judge(&[], "2021-05-01T00:00:00Z").text(&"证".repeat(1_000_000));
+        assert_eq!((verdict.grade, verdict.file.chars().count()), (Grade::C, 500));
+    }
+}
