@@ -4,7 +4,7 @@ forms.py DIR SAMPLES: DIR holds `<form>.<blank|ordinary|full>.docx` and `exam-re
 leaves them, SAMPLES is samples/forms. One line of verdict for each file and reader.
 
 python-docx reads each content control by its tag and must find exactly the value of that field. LibreOffice lays the
-whole document out, and every value must be in the text of its PDF. openpyxl reads the spreadsheet: every cell is text.
+whole document out, and every value must be in the text of its PDF (it is skipped where it is not installed). openpyxl reads the spreadsheet: every cell is text.
 """
 
 import json
@@ -17,10 +17,19 @@ from pathlib import Path
 
 import docx
 import openpyxl
-from report import verdict
+import report
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 FORMS = Path(__file__).resolve().parents[2] / "layouts" / "forms"
+
+
+failed = False
+
+
+def verdict(judge: str, file: Path, faults: list[str], note: str = "") -> None:
+    global failed
+    failed = failed or bool(faults)
+    report.verdict(judge, file, faults, note)
 
 
 def definition(form: str) -> dict:
@@ -136,6 +145,7 @@ def main() -> None:
     if sheet.exists():
         judge_xlsx(sheet, json.loads((samples / "exam-results.json").read_text("utf-8")))
     judge_libreoffice(files)
+    sys.exit(failed or not files)
 
 
 if __name__ == "__main__":
