@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Cursor;
 
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
-use qrcode::{EcLevel, QrCode};
 
 use super::package::{Package, relations_of};
 use super::value::Picture;
@@ -89,29 +89,24 @@ impl Pictures {
     }
 }
 
-/// A QR symbol of a text as a PNG, with its quiet zone.
-pub fn qr(text: &str) -> Result<Picture, String> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::M).map_err(|e| format!("二维码放不下“{text}”（{e}）"))?;
-    let (side, quiet) = (code.width(), Symbol::QUIET);
-    let width = (side + 2 * quiet) * MODULE;
-    let colors = code.to_colors();
+/// A QR symbol of a number as a PNG, with its quiet zone.
+pub fn qr(number: &str) -> Result<Picture, String> {
+    let digits = number.len() - number.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let (prefix, digits) = number.split_at(number.len() - digits);
+    let symbol = crate::qr::symbol(prefix, digits).map_err(|_| format!("“{number}”不能做成二维码：只能用字母、数字和 -_/. 等符号"))?;
+    let width = (symbol.side + 2 * Symbol::QUIET) * MODULE;
     let mut grey = vec![255_u8; width * width];
-    for (y, row) in grey.chunks_exact_mut(width).enumerate().skip(quiet * MODULE).take(side * MODULE) {
-        for (x, color) in colors[(y / MODULE - quiet) * side..].iter().take(side).enumerate() {
-            if *color == qrcode::Color::Dark {
-                row[(x + quiet) * MODULE..(x + quiet + 1) * MODULE].fill(0);
-            }
+    for (row, column, count) in symbol.bars() {
+        let from = (column + Symbol::QUIET) * MODULE;
+        for line in grey.chunks_exact_mut(width).skip((row + Symbol::QUIET) * MODULE).take(MODULE) {
+            line[from..from + count * MODULE].fill(0);
         }
     }
     let side = u32::try_from(width).expect("a symbol has at most 177 modules");
     let mut bytes = Cursor::new(Vec::new());
-    image::codecs::png::PngEncoder::new_with_quality(
-        &mut bytes,
-        image::codecs::png::CompressionType::Fast,
-        image::codecs::png::FilterType::NoFilter,
-    )
-    .write_image(&grey, side, side, ExtendedColorType::L8)
-    .map_err(|e| e.to_string())?;
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::NoFilter)
+        .write_image(&grey, side, side, ExtendedColorType::L8)
+        .map_err(|e| e.to_string())?;
     Ok(Picture { bytes: bytes.into_inner(), format: "png", size: (side, side) })
 }
 
@@ -149,11 +144,15 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_reads_the_symbol() {
+    fn the_symbol_is_drawn_module_by_module() {
+        let symbol = crate::qr::symbol("BJ2JZS-20240518-", "00017").unwrap();
         let picture = qr("BJ2JZS-20240518-00017").unwrap();
         let grey = image::load_from_memory(&picture.bytes).unwrap().to_luma8();
-        let read = rxing::helpers::detect_in_luma(grey.to_vec(), grey.width(), grey.height(), Some(rxing::BarcodeFormat::QR_CODE)).unwrap();
-        assert_eq!(read.getText(), "BJ2JZS-20240518-00017");
+        for (i, dark) in symbol.dark.iter().enumerate() {
+            let at = |module: usize| u32::try_from((module + Symbol::QUIET) * MODULE + MODULE / 2).unwrap();
+            assert_eq!(grey.get_pixel(at(i % symbol.side), at(i / symbol.side)).0[0] == 0, *dark, "module {i}");
+        }
         assert!(picture.bytes.len() < 4000, "{}", picture.bytes.len());
+        assert!(qr("编号").is_err());
     }
 }
