@@ -202,7 +202,7 @@ fn a_clerk_is_told_what_is_wrong_and_where() {
         ("<w:p><w:r><w:t>{{姓名</w:t></w:r></w:p>", "缺少结尾的 }}"),
         ("<w:p><w:r><w:t>{{#丙}}</w:t></w:r></w:p>", "后面没有 {{/丙}}"),
         ("<w:p><w:r><w:t>{{/丙}}</w:t></w:r></w:p>", "前面没有"),
-        ("<w:p><w:r><w:br w:type=\"page\"/><w:t>{{类型=丁}}</w:t></w:r></w:p>", "第 2 页，“{{类型=丁}}”附近：“类型”没有选项“丁”"),
+        ("<w:p><w:r><w:br w:type=\"page\"/></w:r></w:p><w:p><w:r><w:t>{{类型=丁}}</w:t></w:r></w:p>", "第 2 页，“{{类型=丁}}”附近：“类型”没有选项“丁”"),
         (
             "<w:p><w:sdt><w:sdtPr><w:tag w:val=\"姓名\"/><w:dataBinding/></w:sdtPr><w:sdtContent><w:r/></w:sdtContent></w:sdt></w:p>",
             "绑定了文档属性",

@@ -64,7 +64,9 @@ impl Package {
             if unpacked > MAX_UNPACKED {
                 return Err(refuse(&format!("解压后超过 {} MB，疑似压缩炸弹", MAX_UNPACKED >> 20)));
             }
-            if std::path::Path::new(&name).extension().is_some_and(|e| e.eq_ignore_ascii_case("xml") || e.eq_ignore_ascii_case("rels")) {
+            let lower = name.to_ascii_lowercase();
+            // Not the extension: a path's `.rels` has none.
+            if [".xml", ".rels"].iter().any(|end| lower.ends_with(end)) {
                 match String::from_utf8(content) {
                     Ok(text) => drop(parts.insert(name, text)),
                     Err(_) => faults.push(Fault::new(place(), "不是 UTF-8 编码，请在 Word 中另存一次".to_owned())),

@@ -254,7 +254,7 @@ impl Compiler<'_> {
     }
 
     fn token(&mut self, paragraph: Id, texts: &[Id], range: Range<usize>, name: &str, touched: &mut Vec<Id>) {
-        let name: String = quick_xml::escape::unescape(name).unwrap_or(name.into()).trim().to_owned();
+        let name: String = quick_xml::escape::unescape(name).unwrap_or(name.into()).split_whitespace().collect();
         let mut nodes = Vec::new();
         if let Some((opens, block)) = name.strip_prefix('#').map(|n| (true, n)).or_else(|| name.strip_prefix('/').map(|n| (false, n))) {
             match self.definition.blocks.position(block.trim()) {
@@ -401,7 +401,8 @@ impl Compiler<'_> {
     }
 
     fn resolve(&self, name: &str) -> Result<Name, String> {
-        let name = name.trim();
+        // Names have no spaces; `姓 名` and `姓　名` are how clerks space them out.
+        let name: &str = &name.split_whitespace().collect::<String>();
         let place = |name: &str| match self.definition.fields.position(name) {
             Some(field) => Some(Place::Field(field)),
             None => self.definition.column(name).map(|(list, column)| Place::Column(list, column)),
