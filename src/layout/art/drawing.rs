@@ -69,12 +69,12 @@ fn printable(path: &usvg::Path) -> Result<Path, &'static str> {
     let outline = path.data().clone().transform(at).ok_or("a path lies nowhere")?;
     let fill = match path.fill() {
         Some(fill) if fill.rule() == FillRule::EvenOdd => return Err("fill-rule must be nonzero; turn inner contours the other way"),
-        fill => fill.map(|fill| Ok((color(fill.paint())?, fill.opacity()))).transpose()?,
+        fill => fill.map(|fill| Ok::<_, &str>((color(fill.paint())?, fill.opacity()))).transpose()?,
     };
     let stroke = match path.stroke() {
         Some(stroke) if stroke.dasharray().is_some() => return Err("dashes cannot be printed; draw each as a path"),
         Some(_) if (sx - sy).abs() > 0.001 * sx.abs() => return Err("a stroke may not be scaled unevenly"),
-        stroke => stroke.map(|s| Ok((color(s.paint())?, s.opacity(), mm(s.width().get() * sx)))).transpose()?,
+        stroke => stroke.map(|s| Ok::<_, &str>((color(s.paint())?, s.opacity(), mm(s.width().get() * sx)))).transpose()?,
     };
     let alpha = match (fill, stroke) {
         (Some((_, a)), Some((_, b, _))) if a != b => return Err("fill and stroke of one path must have the same opacity"),

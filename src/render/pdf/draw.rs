@@ -89,7 +89,7 @@ impl<'a> Canvas<'a> {
             }
             match item {
                 Item::Text(text) => self.text(text)?,
-                Item::Image(image) => self.image(image)?,
+                Item::Image(image) => self.image(image),
                 Item::Path(path) => {
                     if !self.in_artifact {
                         self.in_artifact = true;
@@ -191,14 +191,13 @@ impl<'a> Canvas<'a> {
         [c, s, -s, c, rounded(x, 3), rounded(y, 3)]
     }
 
-    fn image(&mut self, image: &Image) -> Result<(), RenderError> {
+    fn image(&mut self, image: &Image) {
         let id = self.name('I', self.images.len());
-        self.images.insert(id.clone(), picture::image(&image.picture, self.deflater)?);
+        self.images.insert(id.clone(), picture::image(&image.picture, self.deflater));
         self.begin_tagged(Kind::Figure(image.alt.clone()), image.area);
         self.opacity(u8::MAX);
         self.place(id, image.area, (image.area.w.to_pt(), image.area.h.to_pt()));
         self.end_marked();
-        Ok(())
     }
 
     fn seal(&mut self, seal: &Seal) {

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use printpdf::{DictItem, ExternalStream, ExternalXObject, XObject};
 
 use super::print::Deflater;
-use super::{RenderError, refused};
 use crate::page::Symbol;
 use crate::record::{Picture, PictureFormat};
 
@@ -34,15 +33,26 @@ pub(super) fn symbol(symbol: &Symbol, deflater: &mut Deflater) -> XObject {
 }
 
 /// The picture as an image object (ISO 32000-1 8.9.5).
-pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> Result<XObject, RenderError> {
-    let stream = match picture.format {
-        PictureFormat::Jpeg => {
-            let channels = if picture.grey { 1 } else { 3 };
-            samples((picture.width, picture.height), channels, 8, "DCTDecode", picture.bytes.clone())
-        }
-        PictureFormat::Png => png(picture, deflater)?,
+pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> XObject {
+    let size = (picture.width, picture.height);
+    let channels = if picture.grey { 1 } else { 3 };
+    if picture.format == PictureFormat::Jpeg {
+        return external(samples(size, channels, 8, "DCTDecode", picture.bytes.clone()));
+    }
+    let pixels = picture.pixels();
+    let Some(alpha) = pixels.alpha else {
+        return external(samples(size, channels, 8, "FlateDecode", deflater.deflate(pixels.colour)));
     };
-    Ok(external(stream))
+    // Ink of one colour needs one pixel of it: the mask alone gives the shape, at its own size (ISO 32000-1 11.6.5.3).
+    let mut inked = pixels.colour.chunks_exact(channels).zip(alpha).filter(|&(_, &alpha)| alpha > 0).map(|(pixel, _)| pixel);
+    let mut base = match inked.next() {
+        Some(ink) if inked.all(|pixel| pixel == ink) => samples((1, 1), channels, 8, "FlateDecode", deflater.deflate(ink)),
+        _ => samples(size, channels, 8, "FlateDecode", deflater.deflate(pixels.colour)),
+    };
+    let (bits, packed) = packed(alpha, picture.width as usize);
+    let mask = samples(size, 1, bits, "FlateDecode", deflater.deflate(&packed));
+    base.dict.insert("SMask".into(), DictItem::Stream { stream: mask });
+    external(base)
 }
 
 fn external(stream: ExternalStream) -> XObject {
@@ -51,43 +61,6 @@ fn external(stream: ExternalStream) -> XObject {
 
 fn name(name: &str) -> DictItem {
     DictItem::Name(name.into())
-}
-
-fn png(picture: &Picture, deflater: &mut Deflater) -> Result<ExternalStream, RenderError> {
-    let decoded = image::load_from_memory_with_format(&picture.bytes, image::ImageFormat::Png).map_err(refused)?;
-    let channels = if picture.grey { 1 } else { 3 };
-    let size = (picture.width, picture.height);
-    let (colour, alpha) = match (picture.grey, picture.alpha) {
-        (true, false) => (decoded.into_luma8().into_raw(), None),
-        (false, false) => (decoded.into_rgb8().into_raw(), None),
-        (true, true) => split(&decoded.into_luma_alpha8().into_raw(), channels),
-        (false, true) => split(&decoded.into_rgba8().into_raw(), channels),
-    };
-    let Some(alpha) = alpha else {
-        return Ok(samples(size, channels, 8, "FlateDecode", deflater.deflate(&colour)));
-    };
-    // Ink of one colour needs one pixel of it: the mask alone gives the shape, at its own size (ISO 32000-1 11.6.5.3).
-    let mut inked = colour.chunks_exact(channels).zip(&alpha).filter(|&(_, &alpha)| alpha > 0).map(|(pixel, _)| pixel);
-    let ink = inked.next().map(<[u8]>::to_vec);
-    let mut base = match ink {
-        Some(ink) if inked.all(|pixel| *pixel == ink) => samples((1, 1), channels, 8, "FlateDecode", deflater.deflate(&ink)),
-        _ => samples(size, channels, 8, "FlateDecode", deflater.deflate(&colour)),
-    };
-    let (bits, packed) = packed(&alpha, picture.width as usize);
-    let mask = samples(size, 1, bits, "FlateDecode", deflater.deflate(&packed));
-    base.dict.insert("SMask".into(), DictItem::Stream { stream: mask });
-    Ok(base)
-}
-
-/// Colour and alpha apart.
-fn split(pixels: &[u8], channels: usize) -> (Vec<u8>, Option<Vec<u8>>) {
-    let mut colour = Vec::with_capacity(pixels.len());
-    let mut alpha = Vec::with_capacity(pixels.len() / (channels + 1));
-    for pixel in pixels.chunks_exact(channels + 1) {
-        colour.extend_from_slice(&pixel[..channels]);
-        alpha.push(pixel[channels]);
-    }
-    (colour, Some(alpha))
 }
 
 /// Samples in as few bits as hold them exactly. A scanned signature has few levels; less to compress is faster.
