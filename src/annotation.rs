@@ -456,7 +456,9 @@ pub(crate) mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::record::{Employer, Holder, Issuer, Picture, PictureFormat, Sex};
+    use crate::record::{Employer, Holder, Issuer, Picture, PictureKind, Sex};
+
+    const SIGNATURE: &[u8] = include_bytes!("../samples/records/signatures/s01.png");
 
     /// A record as the cases spell it; pictures are only there or not.
     pub(crate) fn record(json: &Value) -> Record {
@@ -465,7 +467,7 @@ pub(crate) mod tests {
         let picture = |value: &Value| {
             value
                 .is_string()
-                .then(|| Picture { format: PictureFormat::Png, width: 1, height: 1, grey: true, alpha: false, bytes: vec![] }.into())
+                .then(|| Picture::decode(SIGNATURE, PictureKind::Signature).expect("a good sample").into())
         };
         let holder = &json["holder"];
         Record {

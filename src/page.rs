@@ -59,18 +59,37 @@ impl Length {
 /// Written in millimetres without trailing zeros (`12.7`), the spelling that OFD and the layouts use.
 impl fmt::Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
+        // A page has thousands of lengths: the digits are set from the right and handed over in one piece.
+        let mut text = [0; 12];
+        let mut at = text.len();
+        let mut put = |byte| {
+            at -= 1;
+            text[at] = byte;
+        };
         let um = self.0.unsigned_abs();
-        let (whole, mut rest) = (um / 1000, um % 1000);
-        if rest == 0 {
-            return write!(f, "{sign}{whole}");
+        let (mut whole, mut rest, mut places) = (um / 1000, um % 1000, 3);
+        if rest != 0 {
+            while rest % 10 == 0 {
+                rest /= 10;
+                places -= 1;
+            }
+            for _ in 0..places {
+                put(b'0' + (rest % 10) as u8);
+                rest /= 10;
+            }
+            put(b'.');
         }
-        let mut width = 3;
-        while rest % 10 == 0 {
-            rest /= 10;
-            width -= 1;
+        loop {
+            put(b'0' + (whole % 10) as u8);
+            whole /= 10;
+            if whole == 0 {
+                break;
+            }
         }
-        write!(f, "{sign}{whole}.{rest:0width$}")
+        if self.0 < 0 {
+            put(b'-');
+        }
+        f.write_str(std::str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -407,4 +426,31 @@ pub struct Art {
     pub size: (Length, Length),
     /// The paths, measured from the drawing's top left corner.
     pub paths: Vec<Path>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_written_in_millimetres() {
+        let cases = [
+            (0, "0"),
+            (1, "0.001"),
+            (-1, "-0.001"),
+            (10, "0.01"),
+            (100, "0.1"),
+            (120, "0.12"),
+            (1000, "1"),
+            (12_700, "12.7"),
+            (-25_400, "-25.4"),
+            (210_000, "210"),
+            (20_010, "20.01"),
+            (i32::MAX, "2147483.647"),
+            (i32::MIN, "-2147483.648"),
+        ];
+        for (um, written) in cases {
+            assert_eq!(Length::um(um).to_string(), written);
+        }
+    }
 }

@@ -200,8 +200,8 @@ impl CapsuleName {
         for part in ["certpress/name/1\0", number, "\0", name] {
             hash.update(part);
         }
-        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
-        Self::Commitment([a, b, c, d, e, f, g, h])
+        let hash = hash.finalize();
+        Self::Commitment(std::array::from_fn(|i| hash[i]))
     }
 
     /// Whether this stands for a name.

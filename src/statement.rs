@@ -24,9 +24,7 @@ pub struct Statement {
 impl Statement {
     /// The first half of the hash, which a QR capsule carries.
     pub fn hash16(&self) -> [u8; 16] {
-        let mut half = [0; 16];
-        half.copy_from_slice(&self.sha256[..16]);
-        half
+        std::array::from_fn(|i| self.sha256[i])
     }
 }
 

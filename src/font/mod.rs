@@ -99,6 +99,11 @@ impl Font {
         self.tables.metrics(glyph).0
     }
 
+    /// The box around a glyph's ink in font units: left, bottom, right, top; none for a blank one.
+    pub fn ink(&self, glyph: u16) -> Option<[i16; 4]> {
+        self.tables.ink(glyph)
+    }
+
     /// Draws a glyph's outline in font units, y upwards.
     pub fn outline(&self, glyph: u16, pen: &mut impl OutlinePen) {
         if let Some(outline) = self.parsed.outline_glyphs().get(GlyphId::new(u32::from(glyph))) {

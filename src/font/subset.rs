@@ -105,6 +105,12 @@ impl Tables {
         (advance, u16_at(self.hmtx, bearing).cast_signed())
     }
 
+    /// The box of a glyph's points in font units: left, bottom, right, top; none for a blank one.
+    pub(super) fn ink(&self, glyph: u16) -> Option<[i16; 4]> {
+        let header = self.glyph(glyph).get(2..10)?;
+        Some([0, 2, 4, 6].map(|at| u16_at(header, at).cast_signed()))
+    }
+
     fn place(&self, glyph: u16) -> Option<&'static [u8]> {
         let at = |i: usize| {
             if self.long_loca { u32_at(self.loca, i * 4) as usize } else { usize::from(u16_at(self.loca, i * 2)) * 2 }
@@ -121,7 +127,7 @@ impl Tables {
     fn subset(&self, name: &str, chars: &[(char, u16)]) -> Subset {
         let mut codes: Vec<(u32, u16)> = chars.iter().map(|&(ch, glyph)| (u32::from(ch), glyph)).collect();
         codes.sort_unstable();
-        codes.dedup_by_key(|(code, _)| *code);
+        codes.dedup();
         let (glyphs, asked) = self.closure(&codes);
         let index = |glyph: u16| match glyphs[1..=asked].binary_search(&glyph) {
             Ok(i) => i as u16 + 1,
@@ -142,7 +148,8 @@ impl Tables {
             });
         }
         file.table(*b"cmap", |out| {
-            let map: Vec<(u32, u16)> = codes.iter().map(|&(code, glyph)| (code, index(glyph))).collect();
+            let mut map: Vec<(u32, u16)> = codes.iter().map(|&(code, glyph)| (code, index(glyph))).collect();
+            map.dedup_by_key(|(code, _)| *code); // a character drawn with a second glyph maps to the first
             write_cmap(out, &map);
         });
         let mut ends = Vec::with_capacity(glyphs.len());

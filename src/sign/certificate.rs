@@ -9,7 +9,7 @@ use x509_cert::crl::CertificateList;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use super::algorithm::PublicKey;
-use super::asn1::{to_der};
+use super::asn1::to_der;
 use super::{SignError, keyfile};
 
 /// A certificate, parsed, with a public key that is known here.

@@ -197,11 +197,7 @@ impl Place<'_> {
             crl_extensions: Some(extensions),
         };
         let signature = by.key.sign(&to_der(&tbs_cert_list))?;
-        let list: CertificateList = CertificateList {
-            tbs_cert_list,
-            signature_algorithm: algorithm,
-            signature: bits(&signature),
-        };
+        let list: CertificateList = CertificateList { tbs_cert_list, signature_algorithm: algorithm, signature: bits(&signature) };
         let pem = list.to_pem(LineEnding::LF).expect("small structures of valid parts always encode");
         keyfile::write(&self.revocations(&issuer.id), pem.as_bytes(), Access::Public)
     }

@@ -130,7 +130,13 @@ impl Prepared {
         self.check(signature)?;
         let content = Any::from_der(&self.content).map_err(|e| SignError::Prepared(e.to_string()))?;
         let certificate = octets(&self.certificate);
-        Ok(to_der(&SignatureDer { content, certificate, algorithm: SM2_WITH_SM3, signature: bits(signature), time_stamp: time_stamp.map(bits) }))
+        Ok(to_der(&SignatureDer {
+            content,
+            certificate,
+            algorithm: SM2_WITH_SM3,
+            signature: bits(signature),
+            time_stamp: time_stamp.map(bits),
+        }))
     }
 
     fn check(&self, signature: &[u8]) -> Result<(), SignError> {
@@ -439,7 +445,9 @@ mod tests {
         assert!(refused(&signer, at() + jiff::SignedDuration::from_hours(25)).contains("may be used from"));
         let p256 = test_signer(folder.path(), "signer-p256", at()).unwrap();
         assert!(make_seal(&plan(&p256.chain()[..1]), &maker).unwrap_err().to_string().contains("needs SM2"));
-        assert!(make_seal(&SealPlan { picture: b"GIF89a", ..plan(&signer.chain()[..1]) }, &maker).unwrap_err().to_string().contains("no PNG"));
+        assert!(
+            make_seal(&SealPlan { picture: b"GIF89a", ..plan(&signer.chain()[..1]) }, &maker).unwrap_err().to_string().contains("no PNG")
+        );
         assert!(make_seal(&plan(&[]), &maker).unwrap_err().to_string().contains("no holder"));
     }
 
@@ -478,7 +486,9 @@ mod tests {
         let sealing = prepare(&seal, &signer.chain()[0], XML, PATH, at()).unwrap();
         let signer_signature = signer.sign(sealing.to_be_signed()).unwrap();
         let signed = sealing.complete(&signer_signature, None).unwrap();
-        for (id, content, signature) in [("seal-maker", prepared.to_be_signed(), maker_signature), ("signer-sm2", sealing.to_be_signed(), signer_signature)] {
+        for (id, content, signature) in
+            [("seal-maker", prepared.to_be_signed(), maker_signature), ("signer-sm2", sealing.to_be_signed(), signer_signature)]
+        {
             let Some(key) = openssl(&["x509", "-in", &path(&format!("certificates/{id}.pem")), "-noout", "-pubkey"], b"") else { return };
             std::fs::write(path("key"), key.bytes()).unwrap();
             std::fs::write(path("content"), content).unwrap();

@@ -1,0 +1,226 @@
+//! OFD writing (GB/T 33190-2016): which parts a file has and how they refer to each other.
+
+mod archive;
+mod content;
+mod xml;
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use jiff::tz::TimeZone;
+
+use self::archive::{Part, Shared};
+use self::content::{Ids, Resources, Units};
+use self::xml::{NAMESPACE, Xml};
+use super::RenderError;
+use crate::clock::{SHANGHAI, shanghai_date};
+use crate::font::Fonts;
+use crate::layout::{Attachment, Document};
+use crate::page::{Face, Item};
+
+/// Writes OFD files; each face is prepared once.
+pub struct OfdRenderer {
+    fonts: Arc<Fonts>,
+    faces: Vec<KnownFace>,
+}
+
+/// A face and its parts, made when it is first asked for, since a program that issues one type needs one face.
+struct KnownFace {
+    digest: [u8; 32],
+    prepared: OnceLock<Result<Prepared, RenderError>>,
+}
+
+/// The parts of a file that come from the face alone: the template page and what it needs.
+struct Prepared {
+    parts: Shared,
+    /// The largest identifier in them.
+    last_id: u32,
+}
+
+/// The template page's identifier, the first in every file.
+const TEMPLATE: u32 = 1;
+
+impl OfdRenderer {
+    /// Takes the faces that will be used often.
+    pub fn new(fonts: &Arc<Fonts>, faces: &[Arc<Face>]) -> Result<Self, RenderError> {
+        let faces = faces.iter().map(|face| KnownFace { digest: face.digest, prepared: OnceLock::new() }).collect();
+        Ok(Self { fonts: Arc::clone(fonts), faces })
+    }
+
+    /// The document as a file. Same document, same bytes.
+    pub fn render(&self, document: &Document) -> Result<Vec<u8>, RenderError> {
+        let face = &document.page.face;
+        match self.faces.iter().find(|known| known.digest == face.digest) {
+            Some(known) => {
+                let prepared = known.prepared.get_or_init(|| self.prepare(face));
+                self.file(document, prepared.as_ref().map_err(Clone::clone)?)
+            }
+            None => self.file(document, &self.prepare(face)?),
+        }
+    }
+
+    fn prepare(&self, face: &Face) -> Result<Prepared, RenderError> {
+        let mut ids = Ids::after(TEMPLATE);
+        let resources = Resources::gather(&self.fonts, &face.items, &mut ids);
+        let mut xml = Xml::new("ofd:Page", &[]);
+        self.layer(&mut xml, "Background", &face.items, &resources, &mut ids);
+        let mut parts = vec![
+            Part::new("Doc_0/PublicRes.xml", resources.list()),
+            Part::new("Doc_0/TPLS/TPL_0/Content.xml", xml.finish("ofd:Page")),
+            Part::new("Doc_0/Tags/CustomTags.xml", custom_tags()),
+        ];
+        parts.extend(resources.files("Doc_0/Res"));
+        Ok(Prepared { parts: Shared::pack(&parts).map_err(refused)?, last_id: ids.last() })
+    }
+
+    fn file(&self, document: &Document, face: &Prepared) -> Result<Vec<u8>, RenderError> {
+        let mut ids = Ids::after(face.last_id);
+        let page_id = ids.next();
+        let resources = Resources::gather(&self.fonts, &document.page.items, &mut ids);
+        let (page, units) = self.page(document, &resources, &mut ids);
+        let tags = custom_tag(document, page_id, &units)?;
+
+        let first = [Part::new("OFD.xml", entry_point(document)), Part::new("Doc_0/Document.xml", root(document, page_id, ids.last()))];
+        let mut rest = vec![
+            Part::new("Doc_0/DocumentRes.xml", resources.list()),
+            Part::new("Doc_0/Pages/Page_0/Content.xml", page),
+            Part::new("Doc_0/Tags/CustomTag.xml", tags),
+        ];
+        rest.extend(resources.files("Doc_0/Res"));
+        rest.push(Part::new("Doc_0/Attachs/Attachments.xml", attachments(document)));
+        rest.extend(document.attachments.iter().map(|file| Part::new(attachment_file(file), file.bytes.as_slice())));
+        archive::zip(&first, &face.parts, &rest).map_err(refused)
+    }
+
+    /// The page's content, and the units that each of its items became.
+    fn page(&self, document: &Document, resources: &Resources, ids: &mut Ids) -> (Vec<u8>, Vec<Range<u32>>) {
+        let mut xml = Xml::new("ofd:Page", &[]);
+        xml.empty("ofd:Template", &[("TemplateID", &TEMPLATE), ("ZOrder", &"Background")]);
+        area(&mut xml, "ofd:Area", document);
+        let units = self.layer(&mut xml, "Body", &document.page.items, resources, ids);
+        (xml.finish("ofd:Page"), units)
+    }
+
+    fn layer(&self, xml: &mut Xml, kind: &str, items: &[Item], resources: &Resources, ids: &mut Ids) -> Vec<Range<u32>> {
+        xml.open("ofd:Content", &[]);
+        xml.open("ofd:Layer", &[("ID", &ids.next()), ("Type", &kind)]);
+        let mut units = Units { xml, fonts: &self.fonts, resources, ids };
+        let written = items.iter().map(|item| units.write(item)).collect();
+        xml.close("ofd:Layer");
+        xml.close("ofd:Content");
+        written
+    }
+}
+
+/// `OFD.xml`: what the document is, with its metadata, and where its root lies.
+fn entry_point(document: &Document) -> Vec<u8> {
+    let mut xml = Xml::new("ofd:OFD", &[("Version", &"1.0"), ("DocType", &"OFD")]);
+    xml.open("ofd:DocBody", &[]);
+    xml.open("ofd:DocInfo", &[]);
+    xml.text("ofd:DocID", &[], &hex::encode(document.id));
+    xml.text("ofd:Title", &[], &document.title);
+    xml.text("ofd:Author", &[], &document.author);
+    xml.text("ofd:Subject", &[], &document.subject);
+    xml.text("ofd:CreationDate", &[], &shanghai_date(document.instant).to_string());
+    xml.text("ofd:Creator", &[], env!("CARGO_PKG_NAME"));
+    xml.text("ofd:CreatorVersion", &[], env!("CARGO_PKG_VERSION"));
+    if !document.metadata.is_empty() {
+        xml.open("ofd:CustomDatas", &[]);
+        for meta in &document.metadata {
+            xml.text("ofd:CustomData", &[("Name", &meta.name)], &meta.value);
+        }
+        xml.close("ofd:CustomDatas");
+    }
+    xml.close("ofd:DocInfo");
+    xml.text("ofd:DocRoot", &[], "Doc_0/Document.xml");
+    xml.close("ofd:DocBody");
+    xml.finish("ofd:OFD")
+}
+
+/// `Document.xml`: the page, its template, and where resources, tags and attachments lie.
+fn root(document: &Document, page_id: u32, last_id: u32) -> Vec<u8> {
+    let mut xml = Xml::new("ofd:Document", &[]);
+    xml.open("ofd:CommonData", &[]);
+    xml.text("ofd:MaxUnitID", &[], &last_id.to_string());
+    area(&mut xml, "ofd:PageArea", document);
+    xml.text("ofd:PublicRes", &[], "PublicRes.xml");
+    xml.text("ofd:DocumentRes", &[], "DocumentRes.xml");
+    xml.empty("ofd:TemplatePage", &[("ID", &TEMPLATE), ("ZOrder", &"Background"), ("BaseLoc", &"TPLS/TPL_0/Content.xml")]);
+    xml.close("ofd:CommonData");
+    xml.open("ofd:Pages", &[]);
+    xml.empty("ofd:Page", &[("ID", &page_id), ("BaseLoc", &"Pages/Page_0/Content.xml")]);
+    xml.close("ofd:Pages");
+    xml.text("ofd:CustomTags", &[], "Tags/CustomTags.xml");
+    xml.text("ofd:Attachments", &[], "Attachs/Attachments.xml");
+    xml.finish("ofd:Document")
+}
+
+fn area(xml: &mut Xml, name: &str, document: &Document) {
+    let (width, height) = document.page.size;
+    xml.open(name, &[]);
+    xml.text("ofd:PhysicalBox", &[], &format!("0 0 {width} {height}"));
+    xml.close(name);
+}
+
+/// `CustomTags.xml`: where the tags lie.
+fn custom_tags() -> Vec<u8> {
+    let mut xml = Xml::new("ofd:CustomTags", &[]);
+    xml.open("ofd:CustomTag", &[("NameSpace", &NAMESPACE)]);
+    xml.text("ofd:FileLoc", &[], "CustomTag.xml");
+    xml.close("ofd:CustomTag");
+    xml.finish("ofd:CustomTags")
+}
+
+/// `CustomTag.xml`: for each metadata name that the page prints, the objects that print it (GB/T 36905 data tagging).
+fn custom_tag(document: &Document, page_id: u32, units: &[Range<u32>]) -> Result<Vec<u8>, RenderError> {
+    let mut xml = Xml::new("ofd:Licence", &[]);
+    for meta in &document.metadata {
+        let Some(units) = meta.item.and_then(|item| units.get(item)) else { continue };
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !meta.name.starts_with(|c: char| c.is_ascii_alphabetic()) || !meta.name.chars().all(plain) {
+            return Err(refused(format!("the metadata name `{}` is no XML name; use letters, digits and _", meta.name)));
+        }
+        let element = format!("ofd:{}", meta.name);
+        xml.open(&element, &[]);
+        for unit in units.clone() {
+            xml.text("ofd:ObjectRef", &[("PageRef", &page_id)], &unit.to_string());
+        }
+        xml.close(&element);
+    }
+    Ok(xml.finish("ofd:Licence"))
+}
+
+/// `Attachments.xml`: the files that travel inside.
+fn attachments(document: &Document) -> Vec<u8> {
+    let created = TimeZone::fixed(SHANGHAI).to_datetime(document.instant).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let mut xml = Xml::new("ofd:Attachments", &[]);
+    for (number, file) in (1..).zip(&document.attachments) {
+        let format = file.name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let kilobytes = file.bytes.len() as f64 / 1024.0;
+        xml.open(
+            "ofd:Attachment",
+            &[
+                ("ID", &format!("attachment_{number}")),
+                ("Name", &file.name),
+                ("Format", &format),
+                ("CreationDate", &created),
+                ("Size", &format!("{kilobytes:.3}")),
+                ("Usage", &file.relationship),
+            ],
+        );
+        xml.text("ofd:FileLoc", &[], &format!("/{}", attachment_file(file)));
+        xml.close("ofd:Attachment");
+    }
+    xml.finish("ofd:Attachments")
+}
+
+fn attachment_file(file: &Attachment) -> String {
+    format!("Doc_0/Attachs/{}", file.name)
+}
+
+fn refused(cause: impl ToString) -> RenderError {
+    RenderError::Refused { format: "OFD", cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,433 @@
+//! What every reader relies on, checked on a page with one of everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+use skrifa::instance::{LocationRef, Size};
+use skrifa::raw::TableProvider as _;
+use skrifa::{FontRef, MetadataProvider as _};
+
+use super::*;
+use crate::layout::Meta;
+use crate::page::{Length, Text};
+use crate::render::specimen;
+
+fn meta(name: &str, value: &str, item: Option<usize>) -> Meta {
+    Meta { name: name.to_owned(), value: value.to_owned(), item }
+}
+
+/// The specimen with metadata and attachments, as a layout would give them.
+fn document(fonts: &Fonts) -> Document {
+    let mut document = specimen::document(fonts);
+    document.metadata =
+        vec![meta("ZZMC", "一级建造师注册证书 <&\"'>", None), meta("KZ_XM", "王䶮 𬎆 㛃", Some(0)), meta("KZ_ZP", "照片", Some(3))];
+    let attachment = |name, bytes: &[u8]| Attachment {
+        name,
+        media_type: "application/octet-stream",
+        relationship: "Data",
+        description: "test",
+        bytes: bytes.to_vec(),
+    };
+    document.attachments = vec![attachment("statement.json", b"{}"), attachment("metadata.xml", b"<metadata/>")];
+    document
+}
+
+fn fonts() -> Arc<Fonts> {
+    Arc::new(Fonts::embedded().expect("fonts"))
+}
+
+fn rendered(fonts: &Arc<Fonts>, document: &Document) -> Vec<u8> {
+    let faces = [Arc::clone(&document.page.face)];
+    OfdRenderer::new(fonts, &faces).expect("prepares").render(document).expect("renders")
+}
+
+/// The parts in the order of the archive.
+fn parts(file: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(file)).expect("a zip");
+    let read = |index| {
+        let mut part = archive.by_index(index).expect("an entry");
+        let mut bytes = Vec::new();
+        part.read_to_end(&mut bytes).expect("its checksum is right");
+        (part.name().to_owned(), bytes)
+    };
+    (0..archive.len()).map(read).collect()
+}
+
+/// An element: its name without prefix, its attributes, the text directly inside, and its ancestors' names.
+struct Element {
+    name: String,
+    attributes: BTreeMap<String, String>,
+    text: String,
+    above: Vec<String>,
+}
+
+impl Element {
+    fn number(&self, attribute: &str) -> u32 {
+        self.attributes[attribute].parse().expect("a whole number")
+    }
+
+    /// The next element of that name inside this one, among those that come after it.
+    fn child<'a>(&self, after: &'a [Element], name: &str) -> &'a Element {
+        after.iter().find(|element| element.name == name && element.above.len() > self.above.len()).expect("a child")
+    }
+}
+
+/// All elements of a part in document order; fails on anything that is not well-formed or has another prefix than `ofd:`.
+fn elements(bytes: &[u8]) -> Vec<Element> {
+    let text = std::str::from_utf8(bytes).expect("UTF-8");
+    assert!(text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"), "declaration, and no byte order mark");
+    let mut reader = Reader::from_str(text);
+    let (mut all, mut open): (Vec<Element>, Vec<usize>) = (Vec::new(), Vec::new());
+    let begin = |all: &mut Vec<Element>, open: &[usize], start: &BytesStart| {
+        let name = start.name();
+        let name = name.as_ref().strip_prefix("ofd:").expect("the prefix is literally ofd:").to_owned();
+        let attributes = start.attributes().map(|attribute| {
+            let attribute = attribute.expect("well-formed");
+            let value = quick_xml::escape::unescape(&attribute.value).expect("known entities").into_owned();
+            (attribute.key.as_ref().to_owned(), value)
+        });
+        let above = open.iter().map(|&at| all[at].name.clone()).collect();
+        let element = Element { name, attributes: attributes.collect(), text: String::new(), above };
+        all.push(element);
+    };
+    loop {
+        match reader.read_event().expect("well-formed") {
+            Event::Start(start) => {
+                begin(&mut all, &open, &start);
+                open.push(all.len() - 1);
+            }
+            Event::Empty(start) => begin(&mut all, &open, &start),
+            Event::Text(text) => {
+                if let Some(&at) = open.last() {
+                    all[at].text.push_str(&text);
+                }
+            }
+            Event::GeneralRef(entity) => {
+                let entity = quick_xml::escape::unescape(&format!("&{};", &*entity)).expect("known entities").into_owned();
+                all[*open.last().expect("inside the root")].text.push_str(&entity);
+            }
+            Event::End(_) => drop(open.pop()),
+            Event::Eof => break,
+            Event::Decl(_) => {}
+            other => panic!("{other:?} has no place in an OFD part"),
+        }
+    }
+    assert!(open.is_empty(), "every element is closed");
+    all
+}
+
+fn part<'a>(parts: &'a [(String, Vec<u8>)], name: &str) -> &'a [u8] {
+    &parts.iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("no part {name}")).1
+}
+
+#[test]
+fn the_same_document_gives_the_same_bytes() {
+    let fonts = fonts();
+    let document = document(&fonts);
+    let renderer = OfdRenderer::new(&fonts, &[Arc::clone(&document.page.face)]).unwrap();
+    let first = renderer.render(&document).unwrap();
+    let others = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| renderer.render(&document).unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(others.iter().all(|other| *other == first), "threads");
+    let stranger = OfdRenderer::new(&fonts, &[]).unwrap();
+    assert!(stranger.render(&document).unwrap() == first, "a face that was not announced");
+}
+
+#[test]
+fn the_parts_come_in_order() {
+    let fonts = fonts();
+    let file = rendered(&fonts, &document(&fonts));
+    let names: Vec<String> = parts(&file).into_iter().map(|(name, _)| name).collect();
+    let expected = [
+        "OFD.xml",
+        "Doc_0/Document.xml",
+        "Doc_0/PublicRes.xml",
+        "Doc_0/TPLS/TPL_0/Content.xml",
+        "Doc_0/Tags/CustomTags.xml",
+        "Doc_0/Res/font_2.ttf",
+        "Doc_0/DocumentRes.xml",
+        "Doc_0/Pages/Page_0/Content.xml",
+        "Doc_0/Tags/CustomTag.xml",
+        "Doc_0/Res/font_10.ttf",
+        "Doc_0/Res/font_11.ttf",
+        "Doc_0/Res/font_12.ttf",
+        "Doc_0/Res/font_13.ttf",
+        "Doc_0/Res/image_8.jpg",
+        "Doc_0/Res/image_9.png",
+        "Doc_0/Attachs/Attachments.xml",
+        "Doc_0/Attachs/statement.json",
+        "Doc_0/Attachs/metadata.xml",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn the_archive_has_plain_headers_and_nothing_around_it() {
+    let fonts = fonts();
+    let file = rendered(&fonts, &document(&fonts));
+    let word = |at: usize| usize::from(u16::from_le_bytes([file[at], file[at + 1]]));
+    let long = |at: usize| word(at) + (word(at + 2) << 16);
+    let mut at = 0;
+    let mut count = 0;
+    while file[at..at + 4] == *b"PK\x03\x04" {
+        let (version, flags, method) = (word(at + 4), word(at + 6), word(at + 8));
+        assert!(version <= 20 && flags == 0 && matches!(method, 0 | 8), "version {version}, flags {flags:#x}, method {method}");
+        assert_eq!((word(at + 10), word(at + 12)), (0, 0x21), "midnight of 1980-01-01");
+        assert_eq!(word(at + 28), 0, "no extra field");
+        at += 30 + word(at + 26) + long(at + 18);
+        count += 1;
+    }
+    let directory = at;
+    for _ in 0..count {
+        assert_eq!(file[at..at + 4], *b"PK\x01\x02");
+        assert_eq!((word(at + 30), word(at + 32)), (0, 0), "no extra field, no comment");
+        at += 46 + word(at + 28);
+    }
+    assert_eq!(file[at..at + 4], *b"PK\x05\x06");
+    assert_eq!((word(at + 10), long(at + 16), word(at + 20)), (count, directory, 0));
+    assert_eq!(at + 22, file.len(), "nothing after the end");
+}
+
+#[test]
+fn identifiers_are_unique_and_every_reference_has_its_target() {
+    let fonts = fonts();
+    let file = rendered(&fonts, &document(&fonts));
+    let parts = parts(&file);
+    let mut defined = BTreeSet::new();
+    let mut references = Vec::new();
+    let mut largest = 0;
+    for (name, bytes) in parts.iter().filter(|(name, _)| name.ends_with(".xml") && !name.ends_with("metadata.xml")) {
+        for element in elements(bytes) {
+            match element.name.as_str() {
+                "MaxUnitID" => largest = element.text.parse().unwrap(),
+                "ObjectRef" => references.push(element.text.parse().unwrap()),
+                "Attachment" => continue, // xs:ID, of another kind
+                _ => {}
+            }
+            if element.attributes.contains_key("ID") {
+                assert!(defined.insert(element.number("ID")), "{name}: {} {} twice", element.name, element.number("ID"));
+            }
+            for attribute in ["Font", "ResourceID", "TemplateID", "PageRef"] {
+                references.extend(element.attributes.get(attribute).map(|id| id.parse::<u32>().unwrap()));
+            }
+        }
+    }
+    assert_eq!(defined, (1..=largest).collect(), "all up to MaxUnitID");
+    assert!(references.len() > 20);
+    for reference in references {
+        assert!(defined.contains(&reference), "{reference} is nowhere defined");
+    }
+}
+
+#[test]
+fn every_location_leads_to_a_part() {
+    let fonts = fonts();
+    let file = rendered(&fonts, &document(&fonts));
+    let parts = parts(&file);
+    let mut reached = BTreeSet::from(["OFD.xml".to_owned()]);
+    for (name, bytes) in parts.iter().filter(|(name, _)| name.ends_with(".xml") && !name.ends_with("metadata.xml")) {
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let all = elements(bytes);
+        let base = all[0].attributes.get("BaseLoc").cloned();
+        for element in &all {
+            let location = match element.name.as_str() {
+                "DocRoot" | "PublicRes" | "DocumentRes" | "FileLoc" | "FontFile" | "MediaFile" => element.text.clone(),
+                "Attachments" | "CustomTags" if !element.text.is_empty() => element.text.clone(),
+                "TemplatePage" | "Page" if element.attributes.contains_key("BaseLoc") => element.attributes["BaseLoc"].clone(),
+                _ => continue,
+            };
+            let steps = [Some(folder.to_owned()).filter(|f| !f.is_empty()), base.clone(), Some(location.clone())];
+            let path = match location.strip_prefix('/') {
+                Some(absolute) => absolute.to_owned(),
+                None => steps.into_iter().flatten().collect::<Vec<_>>().join("/"),
+            };
+            assert!(parts.iter().any(|(known, _)| *known == path), "{name}: nothing at {path}");
+            reached.insert(path);
+        }
+    }
+    let all: BTreeSet<String> = parts.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(reached, all, "no part that nothing leads to");
+}
+
+#[test]
+fn tags_point_at_the_objects_that_print_the_value() {
+    let fonts = fonts();
+    let document = document(&fonts);
+    let parts = parts(&rendered(&fonts, &document));
+    let page = elements(part(&parts, "Doc_0/Pages/Page_0/Content.xml"));
+    let tags = elements(part(&parts, "Doc_0/Tags/CustomTag.xml"));
+    let referred = |tag: &str| {
+        let ids = tags.iter().filter(|e| e.name == "ObjectRef" && e.above.last().is_some_and(|above| above == tag));
+        ids.map(|element| element.text.parse::<u32>().unwrap()).collect::<Vec<_>>()
+    };
+    let mut printed = String::new();
+    for id in referred("KZ_XM") {
+        let at = page.iter().position(|e| e.attributes.contains_key("ID") && e.number("ID") == id).unwrap();
+        printed.push_str(&page[at].child(&page[at + 1..], "TextCode").text);
+    }
+    assert_eq!(printed, "姓　　名：王䶮𬎆㛃");
+    let photo = page.iter().find(|element| element.name == "ImageObject").unwrap();
+    assert_eq!(referred("KZ_ZP"), [photo.number("ID")]);
+    assert!(!tags.iter().any(|element| element.name == "ZZMC"), "not on the page, so not tagged");
+}
+
+#[test]
+fn metadata_names_that_are_no_xml_names_are_refused() {
+    let fonts = fonts();
+    let mut document = document(&fonts);
+    document.metadata.push(meta("Z Z", "x", Some(0)));
+    let fault = OfdRenderer::new(&fonts, &[]).unwrap().render(&document).unwrap_err();
+    assert_eq!(fault.to_string(), "OFD: the metadata name `Z Z` is no XML name; use letters, digits and _");
+}
+
+#[test]
+fn metadata_is_in_the_entry_point() {
+    let fonts = fonts();
+    let document = document(&fonts);
+    let parts = parts(&rendered(&fonts, &document));
+    let all = elements(part(&parts, "OFD.xml"));
+    let said: Vec<_> = all.iter().filter(|e| e.name == "CustomData").map(|e| (e.attributes["Name"].as_str(), e.text.as_str())).collect();
+    let given: Vec<_> = document.metadata.iter().map(|meta| (meta.name.as_str(), meta.value.as_str())).collect();
+    assert_eq!(said, given);
+    let text = |name: &str| all.iter().find(|element| element.name == name).unwrap().text.as_str();
+    assert_eq!(text("DocID"), "01010101010101010101010101010101");
+    assert_eq!(text("CreationDate"), "1970-01-01");
+}
+
+/// The lines of a page, units on one baseline joined, spaces aside.
+fn lines(page: &[Element]) -> String {
+    page.iter().filter(|element| element.name == "TextCode").map(|element| element.text.as_str()).collect()
+}
+
+#[test]
+fn text_reads_back_as_it_was_given() {
+    let fonts = fonts();
+    let document = document(&fonts);
+    let parts = parts(&rendered(&fonts, &document));
+    let face = lines(&elements(part(&parts, "Doc_0/TPLS/TPL_0/Content.xml")));
+    let page = lines(&elements(part(&parts, "Doc_0/Pages/Page_0/Content.xml")));
+    let squeezed = |text: &str| text.replace([' ', '\n'], "");
+    assert_eq!(squeezed(&(face + &page)), squeezed(&crate::render::text(&document)));
+}
+
+#[test]
+fn glyphs_are_those_of_their_characters_at_their_places() {
+    let fonts = fonts();
+    let document = document(&fonts);
+    let parts = parts(&rendered(&fonts, &document));
+    let mut seen = 0;
+    for name in ["Doc_0/TPLS/TPL_0/Content.xml", "Doc_0/Pages/Page_0/Content.xml"] {
+        let all = elements(part(&parts, name));
+        for (at, unit) in all.iter().enumerate().filter(|(_, element)| element.name == "TextObject") {
+            let data = part(&parts, &format!("Doc_0/Res/font_{}.ttf", unit.number("Font")));
+            let font = FontRef::new(data).expect("opens");
+            assert_eq!(font.maxp().unwrap().num_glyphs(), font.hhea().unwrap().number_of_h_metrics());
+            let (map, code) = (unit.child(&all[at + 1..], "CGTransform"), unit.child(&all[at + 1..], "TextCode"));
+            let glyphs: Vec<u32> = unit.child(&all[at + 1..], "Glyphs").text.split(' ').map(|id| id.parse().unwrap()).collect();
+            let by_cmap: Vec<u32> = code.text.chars().map(|ch| font.charmap().map(ch).expect("in the cmap").to_u32()).collect();
+            assert_eq!(glyphs, by_cmap, "{}", code.text);
+            assert_eq!((map.number("CodePosition"), map.number("CodeCount") as usize), (0, code.text.encode_utf16().count()));
+            assert_eq!(map.number("GlyphCount") as usize, glyphs.len());
+            assert!(glyphs.len() == 1 || code.text.chars().all(|ch| ch.len_utf16() == 1), "beyond U+FFFF stands alone");
+
+            // Without letter spacing the steps are the font's own widths.
+            let size: f64 = unit.attributes["Size"].parse().unwrap();
+            let steps = steps(code.attributes.get("DeltaX").map_or("", String::as_str));
+            assert_eq!(steps.len(), glyphs.len() - 1, "{}", code.text);
+            let metrics = font.glyph_metrics(Size::new(size as f32), LocationRef::default());
+            for (step, glyph) in steps.iter().zip(&glyphs) {
+                let width = f64::from(metrics.advance_width((*glyph).into()).unwrap());
+                assert!((step - width).abs() < 0.001, "{step} for {width} mm in {}", code.text);
+            }
+            seen += glyphs.len();
+        }
+    }
+    assert!(seen > 80, "{seen} glyphs");
+}
+
+/// `DeltaX` written out.
+fn steps(list: &str) -> Vec<f64> {
+    let mut words = list.split_whitespace();
+    let mut steps = Vec::new();
+    while let Some(word) = words.next() {
+        let (count, step) = if word == "g" { (words.next().unwrap().parse().unwrap(), words.next().unwrap()) } else { (1, word) };
+        steps.extend(std::iter::repeat_n(step.parse::<f64>().unwrap(), count));
+    }
+    steps
+}
+
+/// Four numbers and more, as attributes hold them.
+fn numbers(list: &str) -> Vec<f64> {
+    list.split(' ').map(|number| number.parse().unwrap()).collect()
+}
+
+#[test]
+fn turned_text_keeps_its_place_inside_its_boundary() {
+    let fonts = fonts();
+    let document = document(&fonts);
+    let parts = parts(&rendered(&fonts, &document));
+    let all = elements(part(&parts, "Doc_0/TPLS/TPL_0/Content.xml"));
+    let Item::Text(Text { runs, rotation, .. }) = &document.page.face.items[2] else { panic!("the ornament") };
+    let at = all.iter().position(|element| element.attributes.contains_key("CTM")).unwrap();
+    let boundary = numbers(&all[at].attributes["Boundary"]);
+    let matrix = numbers(&all[at].attributes["CTM"]);
+    let code = all[at].child(&all[at + 1..], "TextCode");
+    let place = |x: f64, y: f64| {
+        let x = x + code.attributes["X"].parse::<f64>().unwrap();
+        let y = y + code.attributes["Y"].parse::<f64>().unwrap();
+        (boundary[0] + matrix[0] * x + matrix[2] * y + matrix[4], boundary[1] + matrix[1] * x + matrix[3] * y + matrix[5])
+    };
+    let origin = (runs[0].origin.x.to_mm(), runs[0].origin.y.to_mm());
+    let near = |one: (f64, f64), other: (f64, f64)| (one.0 - other.0).hypot(one.1 - other.1) < 0.002;
+    assert!(near(place(0.0, 0.0), origin), "{:?} is not {origin:?}", place(0.0, 0.0));
+    let end = runs.iter().fold(Length::ZERO, |width, run| width + run.width()).to_mm();
+    let (sin, cos) = rotation.to_radians().sin_cos();
+    assert!(near(place(end, 0.0), (origin.0 + end * cos, origin.1 - end * sin)), "upwards to the right");
+    for (x, y) in [place(0.0, 0.0), place(end, 0.0), place(0.0, -18.0), place(end, -18.0)] {
+        assert!(x >= boundary[0] && x <= boundary[0] + boundary[2] && y >= boundary[1] && y <= boundary[1] + boundary[3]);
+    }
+}
+
+#[test]
+fn strokes_lie_inside_their_boundary_and_colours_keep_their_alpha() {
+    let fonts = fonts();
+    let mut document = document(&fonts);
+    let mut path = specimen::bar(crate::page::Rect::mm(20.0, 30.0, 40.0, 10.0), crate::page::Rgb(1, 2, 3), 128);
+    path.stroke = Some((crate::page::Rgb(4, 5, 6), Length::mm(2.0)));
+    document.page.items = vec![Item::Path(path)];
+    document.metadata.clear();
+    let parts = parts(&rendered(&fonts, &document));
+    let all = elements(part(&parts, "Doc_0/Pages/Page_0/Content.xml"));
+    let at = all.iter().position(|element| element.name == "PathObject").unwrap();
+    let unit = &all[at];
+    assert_eq!(unit.attributes["Boundary"], "15.766 25.766 48.468 18.468");
+    assert_eq!((unit.attributes["Alpha"].as_str(), unit.attributes["LineWidth"].as_str()), ("128", "2"));
+    assert_eq!(unit.child(&all[at + 1..], "StrokeColor").attributes["Value"], "4 5 6");
+    assert_eq!(unit.child(&all[at + 1..], "FillColor").attributes["Value"], "1 2 3");
+    let data = &unit.child(&all[at + 1..], "AbbreviatedData").text;
+    assert_eq!(data, "M 4.234 4.234 L 44.234 4.234 L 44.234 14.234 L 4.234 14.234 C");
+}
+
+#[test]
+fn the_symbol_is_one_path_in_units_of_a_module() {
+    let fonts = fonts();
+    let document = document(&fonts);
+    let parts = parts(&rendered(&fonts, &document));
+    let all = elements(part(&parts, "Doc_0/Pages/Page_0/Content.xml"));
+    let at = all.iter().position(|element| element.attributes.get("Name").is_some_and(|name| name == "二维码")).unwrap();
+    let data = &all[at].child(&all[at + 1..], "AbbreviatedData").text;
+    let symbol = specimen::symbol();
+    let mut dark = vec![false; symbol.side * symbol.side];
+    for bar in data.split(" C").filter(|bar| !bar.is_empty()) {
+        let corners: Vec<usize> = bar.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let (left, top, right) = (corners[0] - 4, corners[1] - 4, corners[2] - 4);
+        assert_eq!(corners[5], corners[1] + 1, "one module high");
+        dark[top * symbol.side + left..top * symbol.side + right].fill(true);
+    }
+    assert!(dark == symbol.dark);
+    assert_eq!(all[at].attributes["CTM"], "0.5087719 0 0 0.5087719 0 0");
+}
