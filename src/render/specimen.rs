@@ -6,7 +6,7 @@ use crate::font::Fonts;
 use crate::layout::Document;
 use crate::layout::art::{self, FrameSpec, RosetteSpec};
 use crate::page::{Face, Glyph, Image, Item, Length, Page, Path, Point, Qr, Rect, Rgb, Role, Run, Seal, Segment, Symbol, Text};
-use crate::record::{Picture, PictureFormat};
+use crate::record::{Picture, PictureKind};
 
 const A4: (Length, Length) = (Length::um(210_000), Length::um(297_000));
 
@@ -58,17 +58,13 @@ pub fn symbol() -> Symbol {
 }
 
 /// A photograph of the samples.
-pub fn photo() -> Picture {
-    let bytes = include_bytes!("../../samples/records/photos/p01.jpg").to_vec();
-    let size = image::load_from_memory(&bytes).expect("a good sample");
-    Picture { format: PictureFormat::Jpeg, width: size.width(), height: size.height(), grey: false, alpha: false, bytes }
+fn photo() -> Picture {
+    Picture::decode(include_bytes!("../../samples/records/photos/p01.jpg"), PictureKind::Photo).expect("a good sample")
 }
 
 /// A signature of the samples, with alpha.
-pub fn signature() -> Picture {
-    let bytes = include_bytes!("../../samples/records/signatures/s01.png").to_vec();
-    let size = image::load_from_memory(&bytes).expect("a good sample");
-    Picture { format: PictureFormat::Png, width: size.width(), height: size.height(), grey: false, alpha: size.color().has_alpha(), bytes }
+fn signature() -> Picture {
+    Picture::decode(include_bytes!("../../samples/records/signatures/s01.png"), PictureKind::Signature).expect("a good sample")
 }
 
 /// A document with one of everything, set out like a licence.
