@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
-    for (folder, wanted) in [("fonts", &["ttf", "toml"][..]), ("layouts", &["toml", "svg"][..])] {
+    for (folder, wanted) in [("fonts", &["ttf", "toml"][..]), ("layouts", &["toml", "svg"][..]), ("layouts/forms", &["toml", "docx"][..])] {
         println!("cargo:rerun-if-changed={folder}");
         let mut files = Vec::new();
         collect(&root.join(folder), wanted, &mut files);
+        if folder == "layouts" {
+            // The definitions of Word forms have a list of their own: they are no licence types.
+            files.retain(|file| !file.starts_with(root.join("layouts/forms")));
+        }
         files.sort();
         let mut list = String::from("&[\n");
         for file in files {
@@ -18,7 +22,8 @@ fn main() {
             writeln!(list, "    ({name:?}, include_bytes!({:?})),", file.display().to_string()).expect("a string takes it");
         }
         list.push_str("]\n");
-        std::fs::write(out.join(format!("{folder}.rs")), list).expect("OUT_DIR is writable");
+        let name = folder.rsplit('/').next().expect("a folder has a name");
+        std::fs::write(out.join(format!("{name}.rs")), list).expect("OUT_DIR is writable");
     }
 }
 

@@ -6,6 +6,7 @@ pub mod annotation;
 pub mod clock;
 pub mod config;
 pub mod font;
+pub mod form;
 pub mod issue;
 pub mod layout;
 pub mod page;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use certpress::config::Settings;
-use certpress::sign::{KeyState, Keyring, TrustedKey};
+use certpress::sign::{KeyState, Keyring, TrustedKey, make_test_pki};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -26,11 +26,11 @@ pub struct KeysArgs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Make test keys, where there are none yet
+    /// Make test keys and test certificates, where there are none yet
     Init,
-    /// Show which key signs now, and every key whose signatures count
+    /// Show which key signs statements now, and every key whose signatures count
     List,
-    /// Make a new test key and sign with it from now on; the old one stays trusted
+    /// Make a new test key for statements and sign with it from now on; the old one stays trusted
     Rotate,
     /// Print the public keys, as PEM or with --json as the key list for verifiers
     Export,
@@ -42,10 +42,15 @@ pub fn run(args: &KeysArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let out = &mut std::io::stdout().lock();
     match args.verb {
         Verb::Init => {
-            let (keyring, made) = Keyring::open_or_init(folder, super::instant(None))?;
+            let now = super::instant(None);
+            let (keyring, made) = Keyring::open_or_init(folder, now)?;
+            let certificates = make_test_pki(folder, now)?;
             if !args.json {
-                let found = if made { "test keys made in" } else { "keys were already there, nothing changed:" };
+                let found = if made { "test keys made in" } else { "statement keys were already there:" };
                 writeln!(out, "{found} {}", folder.display())?;
+                if !certificates.is_empty() {
+                    writeln!(out, "test certificates made: {}", certificates.join(", "))?;
+                }
             }
             show(&keyring, folder, args, out)?;
         }

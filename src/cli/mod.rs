@@ -1,9 +1,12 @@
 //! The command line, a file for each subcommand; the only place that joins rooms by hand.
 
 mod doctor;
+mod form;
 mod issue;
 mod keys;
 mod layout;
+mod list;
+mod rows;
 mod verify;
 
 use std::process::ExitCode;
@@ -39,6 +42,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Check or preview licence types
     Layout(layout::LayoutArgs),
+    /// Fill, print and check Word application forms
+    Form(form::FormArgs),
+    /// Write lists as spreadsheets
+    List(list::ListArgs),
     /// Make, list, rotate and export keys
     Keys(keys::KeysArgs),
     /// Check that fonts, layouts, samples and keys are in order
@@ -53,6 +60,8 @@ pub fn run() -> ExitCode {
         Command::Issue(args) => issue::run(&args, &settings),
         Command::Verify(args) => verify::run(&args, &settings),
         Command::Layout(args) => layout::run(&args, &settings),
+        Command::Form(args) => form::run(&args, &settings),
+        Command::List(args) => list::run(&args),
         Command::Keys(args) => keys::run(&args, &settings),
         Command::Doctor(args) => doctor::run(&args, &settings),
     });

@@ -1,4 +1,4 @@
-//! CMS signatures as PAdES B-B and GB/T 35275 want them, detached: prepared, signed elsewhere, completed; and read back strictly.
+//! CMS signatures as `PAdES` B-B and GB/T 35275 want them, detached: prepared, signed elsewhere, completed; and read back strictly.
 
 use der::asn1::{Any, ObjectIdentifier, OctetString, SetOfVec};
 use der::{Decode as _, Sequence};
@@ -30,27 +30,28 @@ pub struct Prepared {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Der(#[serde(with = "base64_bytes")] Vec<u8>);
 
-/// Prepares a signature over content of the given digest, made with the digest of the signer's algorithm
-/// ([`Algorithm::digest`]). There is no signing-time attribute: PAdES keeps that instant in the PDF (EN 319 142-1 6.3).
-pub fn prepare(chain: &[Certificate], digest: &[u8], at: Timestamp) -> Result<Prepared, SignError> {
+/// Prepares a signature over content given in parts (a PDF's bytes before and after the signature's own place). There is no
+/// signing-time attribute: `PAdES` keeps that instant in the PDF (EN 319 142-1 6.3).
+pub fn prepare(chain: &[Certificate], content: &[&[u8]], at: Timestamp) -> Result<Prepared, SignError> {
     let signer = &chain[0];
     signer.check_valid(at)?;
     let algorithm = signer.key().algorithm();
-    debug_assert_eq!(digest.len(), algorithm.digest(&[]).len(), "the digest is made with the signer's algorithm");
+    let digest = algorithm.digest(content);
     let content_type = if algorithm == Algorithm::Sm2 { GB_DATA } else { DATA };
     let attributes = SetOfVec::try_from(vec![
         attribute(CONTENT_TYPE, to_any(&content_type)),
-        attribute(MESSAGE_DIGEST, to_any(&octets(digest))),
+        attribute(MESSAGE_DIGEST, to_any(&octets(&digest))),
         attribute(SIGNING_CERTIFICATE_V2, to_any(&SigningCertificate::pin(signer))),
     ]);
-    let attributes = to_der(&attributes.expect("three different attributes are a set"));
-    let certificates = chain.iter().filter(|certificate| !certificate.is_root()).map(|certificate| Der(certificate.der().to_vec())).collect();
+    let attributes = to_der(&attributes.map_err(|e| SignError::Prepared(e.to_string()))?);
+    let certificates =
+        chain.iter().filter(|certificate| !certificate.is_root()).map(|certificate| Der(certificate.der().to_vec())).collect();
     Ok(Prepared { algorithm, certificates, attributes })
 }
 
 /// Prepares, signs and completes in one step, for a key that is at hand.
-pub fn sign(signer: &dyn Signer, digest: &[u8], at: Timestamp) -> Result<Vec<u8>, SignError> {
-    let prepared = prepare(signer.chain(), digest, at)?;
+pub fn sign(signer: &dyn Signer, content: &[&[u8]], at: Timestamp) -> Result<Vec<u8>, SignError> {
+    let prepared = prepare(signer.chain(), content, at)?;
     prepared.complete(&signer.sign(prepared.to_be_signed())?, None)
 }
 
@@ -67,11 +68,14 @@ impl Prepared {
     }
 
     /// The finished CMS, after checking that the signature is one by the signer's key over these attributes.
-    /// `time_stamp` is a token over the signature ([`super::timestamp`]), which makes it PAdES B-T.
+    /// `time_stamp` is a token over the signature ([`super::timestamp`]), which makes it `PAdES` B-T.
     pub fn complete(&self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
         let signer = self.signer()?;
         if !signer.key().holds(&self.attributes, signature) {
-            return Err(SignError::Device(format!("the signature that came back is not one by the key of {}; nothing was signed", signer.subject())));
+            return Err(SignError::Device(format!(
+                "the signature that came back is not one by the key of {}; nothing was signed",
+                signer.subject()
+            )));
         }
         self.encode(signature, time_stamp)
     }
@@ -106,7 +110,7 @@ impl Prepared {
             unsigned_attributes: unsigned,
         };
         let certificates: Vec<Any> = self.certificates.iter().map(|certificate| any(&certificate.0)).collect::<Result<_, _>>()?;
-        let signed = SignedData {
+        let body = SignedData {
             version: 1,
             digest_algorithms: SetOfVec::try_from(vec![self.algorithm.digest_identifier()]).map_err(broken)?,
             content: EncapsulatedContent { content_type: if gb { GB_DATA } else { DATA }, content: None },
@@ -114,20 +118,19 @@ impl Prepared {
             revocations: None,
             signers: SetOfVec::try_from(vec![any(&to_der(&signer))?]).map_err(broken)?,
         };
-        Ok(to_der(&ContentInfo { content_type: if gb { GB_SIGNED_DATA } else { SIGNED_DATA }, content: signed }))
+        Ok(to_der(&ContentInfo { content_type: if gb { GB_SIGNED_DATA } else { SIGNED_DATA }, content: body }))
     }
 }
 
 /// A CMS signature whose own mathematics hold: the signed attributes are signed by the signer's key.
-/// Whether the content has the signed digest, and whether the signer is trusted, is for the caller to see.
+/// Whether the content is what was signed ([`Self::covers`]), and whether the signer is trusted, is for the caller to see.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// The signer's certificate.
     pub signer: Certificate,
     /// All certificates that came along, the signer's included, in the order of the file.
     pub certificates: Vec<Certificate>,
-    /// The digest of the content, under the signer's algorithm.
-    pub message_digest: Vec<u8>,
+    message_digest: Vec<u8>,
     /// What the content is called.
     pub content_type: ObjectIdentifier,
     /// The content, where it is inside.
@@ -138,25 +141,46 @@ pub struct Opened {
     pub time_stamp: Option<Vec<u8>>,
 }
 
-/// Reads a CMS signature strictly: DER throughout, nothing after it, one signer, each attribute once, the signing
+impl Opened {
+    /// Whether this content, given in parts, is what was signed.
+    pub fn covers(&self, content: &[&[u8]]) -> bool {
+        self.signer.key().algorithm().digest(content) == self.message_digest
+    }
+}
+
+/// Reads a CMS signature of ours strictly: DER throughout, nothing after it, one signer, each attribute once, the signing
 /// certificate pinned by its hash, the signature holding.
 pub fn open(der: &[u8]) -> Result<Opened, CmsFault> {
-    let info = ContentInfo::from_der(der).map_err(|e| CmsFault::Malformed(e.to_string()))?;
-    if ![SIGNED_DATA, GB_SIGNED_DATA].contains(&info.content_type) {
-        return Err(CmsFault::Malformed(format!("the content type {} is no signed data", info.content_type)));
-    }
+    let info = parse(der)?;
     if to_der(&info) != der {
         return Err(CmsFault::Malformed("it is not written as DER".to_owned()));
     }
-    let signed = info.content;
-    let [signer] = signed.signers.as_slice() else { return Err(CmsFault::Signers(signed.signers.len())) };
+    judge(info)
+}
+
+/// Reads one by another program, for which only the order of its sets may be other than DER wants.
+pub(super) fn open_foreign(der: &[u8]) -> Result<Opened, CmsFault> {
+    judge(parse(der)?)
+}
+
+fn parse(der: &[u8]) -> Result<ContentInfo, CmsFault> {
+    ContentInfo::from_der(der).map_err(|e| CmsFault::Malformed(e.to_string()))
+}
+
+fn judge(info: ContentInfo) -> Result<Opened, CmsFault> {
+    if ![SIGNED_DATA, GB_SIGNED_DATA].contains(&info.content_type) {
+        return Err(CmsFault::Malformed(format!("the content type {} is no signed data", info.content_type)));
+    }
+    let body = info.content;
+    let [signer] = body.signers.as_slice() else { return Err(CmsFault::Signers(body.signers.len())) };
     let signer: SignerInfo = signer.decode_as().map_err(|e: der::Error| CmsFault::Malformed(e.to_string()))?;
     // RFC 5652 5.1: version 3 where the content is of a type of its own, as in a time-stamp.
-    let version = if [DATA, GB_DATA].contains(&signed.content.content_type) { 1 } else { 3 };
-    if (signed.version, signer.version) != (version, 1) {
+    let version = if [DATA, GB_DATA].contains(&body.content.content_type) { 1 } else { 3 };
+    if (body.version, signer.version) != (version, 1) {
         return Err(CmsFault::Malformed("its versions are not what RFC 5652 asks for".to_owned()));
     }
-    let certificates: Vec<Certificate> = signed.certificates.iter().flat_map(SetOfVec::iter).filter_map(|any| Certificate::from_der(&to_der(any)).ok()).collect();
+    let certificates: Vec<Certificate> =
+        body.certificates.iter().flat_map(SetOfVec::iter).filter_map(|any| Certificate::from_der(&to_der(any)).ok()).collect();
     let is_signer = |certificate: &&Certificate| {
         let tbs = certificate.parsed().tbs_certificate();
         *tbs.issuer() == signer.issuer_and_serial.issuer && *tbs.serial_number() == signer.issuer_and_serial.serial
@@ -166,7 +190,7 @@ pub fn open(der: &[u8]) -> Result<Opened, CmsFault> {
     let names = [algorithm.cms_identifier(), algorithm.identifier()];
     let rsa_by_key = algorithm == Algorithm::Rsa && signer.signature_algorithm.oid == RSA_ENCRYPTION;
     let digest = algorithm.digest_identifier().oid;
-    let one_digest = signer.digest_algorithm.oid == digest && signed.digest_algorithms.iter().all(|a| a.oid == digest);
+    let one_digest = signer.digest_algorithm.oid == digest && body.digest_algorithms.iter().all(|a| a.oid == digest);
     if !one_digest || !(names.contains(&signer.signature_algorithm) || rsa_by_key) {
         return Err(CmsFault::Algorithm(format!("{} with {}", signer.signature_algorithm.oid, signer.digest_algorithm.oid)));
     }
@@ -177,8 +201,9 @@ pub fn open(der: &[u8]) -> Result<Opened, CmsFault> {
             _ => Err(CmsFault::Attribute(name)),
         }
     };
-    let content_type: ObjectIdentifier = single(CONTENT_TYPE, "contentType")?.decode_as().map_err(|_| CmsFault::Attribute("contentType"))?;
-    if content_type != signed.content.content_type {
+    let content_type: ObjectIdentifier =
+        single(CONTENT_TYPE, "contentType")?.decode_as().map_err(|_| CmsFault::Attribute("contentType"))?;
+    if content_type != body.content.content_type {
         return Err(CmsFault::Attribute("contentType"));
     }
     let digest: OctetString = single(MESSAGE_DIGEST, "messageDigest")?.decode_as().map_err(|_| CmsFault::Attribute("messageDigest"))?;
@@ -190,7 +215,7 @@ pub fn open(der: &[u8]) -> Result<Opened, CmsFault> {
     if !certificate.key().holds(&to_der(&signer.signed_attributes), signer.signature.as_bytes()) {
         return Err(CmsFault::Signature);
     }
-    let content = signed.content.content.map(|any| any.decode_as::<OctetString>().map(OctetString::into_bytes)).transpose();
+    let content = body.content.content.map(|any| any.decode_as::<OctetString>().map(OctetString::into_bytes)).transpose();
     let token = signer.unsigned_attributes.iter().flat_map(SetOfVec::iter).find(|attribute| attribute.oid == TIME_STAMP_TOKEN);
     Ok(Opened {
         signer: certificate,
@@ -310,7 +335,10 @@ impl SigningCertificate {
         let sm2 = signer.key().algorithm() == Algorithm::Sm2;
         let by = if sm2 { Algorithm::Sm2 } else { Algorithm::EcdsaP256 };
         let hash = octets(&by.digest(&[signer.der()]));
-        Self { certificates: vec![CertificateId { algorithm: sm2.then(|| by.digest_identifier()), hash, issuer_and_serial: None }], policies: None }
+        Self {
+            certificates: vec![CertificateId { algorithm: sm2.then(|| by.digest_identifier()), hash, issuer_and_serial: None }],
+            policies: None,
+        }
     }
 
     /// RFC 5035 3: the first one is the signer's.
@@ -318,7 +346,9 @@ impl SigningCertificate {
         let Some(id) = self.certificates.first() else { return false };
         let by = match &id.algorithm {
             None => Some(Algorithm::EcdsaP256),
-            Some(named) => [Algorithm::EcdsaP256, Algorithm::Ed25519, Algorithm::Sm2].into_iter().find(|a| a.digest_identifier().oid == named.oid),
+            Some(named) => {
+                [Algorithm::EcdsaP256, Algorithm::Ed25519, Algorithm::Sm2].into_iter().find(|a| a.digest_identifier().oid == named.oid)
+            }
         };
         by.is_some_and(|by| id.hash.as_bytes() == by.digest(&[certificate.der()]))
     }
@@ -348,8 +378,7 @@ mod tests {
 
     fn signed(folder: &Path, id: &str) -> (FileSigner, Vec<u8>) {
         let signer = test_signer(folder, id, now()).unwrap();
-        let digest = signer.algorithm().digest(&CONTENT);
-        let cms = sign(&signer, &digest, now()).unwrap();
+        let cms = sign(&signer, &CONTENT, now()).unwrap();
         (signer, cms)
     }
 
@@ -359,12 +388,12 @@ mod tests {
         for id in ["signer-p256", "signer-ed25519", "signer-sm2", "signer-rsa"] {
             let (signer, cms) = signed(folder.path(), id);
             let opened = open(&cms).unwrap();
-            assert_eq!(opened.message_digest, signer.algorithm().digest(&CONTENT));
+            assert!(opened.covers(&CONTENT) && opened.covers(&[&CONTENT.concat()]) && !opened.covers(&CONTENT[..1]));
             assert_eq!(opened.signer.der(), signer.chain()[0].der());
             assert_eq!(opened.certificates.len(), 2, "signer and intermediate, no root");
             assert!(opened.content.is_none() && opened.time_stamp.is_none());
-            assert_eq!(cms, sign(&signer, &signer.algorithm().digest(&CONTENT), now()).unwrap(), "deterministic");
-            let prepared = prepare(signer.chain(), &opened.message_digest, now()).unwrap();
+            assert_eq!(cms, sign(&signer, &CONTENT, now()).unwrap(), "deterministic");
+            let prepared = prepare(signer.chain(), &CONTENT, now()).unwrap();
             let room = prepared.longest().unwrap();
             assert!(cms.len() <= room && room - cms.len() <= 8, "{} of {room}", cms.len());
         }
@@ -374,14 +403,15 @@ mod tests {
     fn a_remote_device_may_answer_later() {
         let folder = tempfile::tempdir().unwrap();
         let signer = test_signer(folder.path(), "signer-p256", now()).unwrap();
-        let prepared = prepare(signer.chain(), &signer.algorithm().digest(&CONTENT), now()).unwrap();
+        let prepared = prepare(signer.chain(), &CONTENT, now()).unwrap();
         let travelled: Prepared = serde_json::from_str(&serde_json::to_string(&prepared).unwrap()).unwrap();
         assert_eq!(travelled, prepared);
         let signature = signer.sign(travelled.to_be_signed()).unwrap();
-        assert_eq!(travelled.complete(&signature, None).unwrap(), sign(&signer, &signer.algorithm().digest(&CONTENT), now()).unwrap());
+        assert_eq!(travelled.complete(&signature, None).unwrap(), sign(&signer, &CONTENT, now()).unwrap());
         // An answer by another key, or to another question, becomes no signature.
         let stranger = test_signer(folder.path(), "signer-revoked", now()).unwrap();
-        for wrong in [stranger.sign(travelled.to_be_signed()).unwrap(), signer.sign(b"another question").unwrap(), Vec::new(), vec![0; 72]] {
+        for wrong in [stranger.sign(travelled.to_be_signed()).unwrap(), signer.sign(b"another question").unwrap(), Vec::new(), vec![0; 72]]
+        {
             let error = travelled.complete(&wrong, None).unwrap_err();
             assert!(error.to_string().contains("nothing was signed"), "{error}");
         }
@@ -391,7 +421,7 @@ mod tests {
     fn an_expired_signer_is_refused_before_signing() {
         let folder = tempfile::tempdir().unwrap();
         let signer = test_signer(folder.path(), "signer-expired", now()).unwrap();
-        let error = sign(&signer, &signer.algorithm().digest(&CONTENT), now()).unwrap_err().to_string();
+        let error = sign(&signer, &CONTENT, now()).unwrap_err().to_string();
         assert!(error.contains("Expired") && error.contains("is valid from"), "{error}");
     }
 
@@ -411,7 +441,8 @@ mod tests {
             }
         }
         let start = cms.windows(64).position(|w| w == &signer.chain()[1].der()[..64]).unwrap();
-        let elsewhere: Vec<usize> = accepted.into_iter().filter(|at| !(start..start + signer.chain()[1].der().len()).contains(at)).collect();
+        let elsewhere: Vec<usize> =
+            accepted.into_iter().filter(|at| !(start..start + signer.chain()[1].der().len()).contains(at)).collect();
         assert_eq!(elsewhere, Vec::<usize>::new());
         assert!(open(&[cms.as_slice(), b"\0"].concat()).is_err(), "nothing may follow");
         assert!(open(&cms[..cms.len() - 1]).is_err());
@@ -426,8 +457,22 @@ mod tests {
             let (_, cms) = signed(folder.path(), id);
             std::fs::write(path("cms"), &cms).unwrap();
             let root = path("trust/root.pem");
-            let arguments =
-                ["cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", &path("cms"), "-content", &path("content"), "-CAfile", &root, "-purpose", "any"];
+            let arguments = [
+                "cms",
+                "-verify",
+                "-cades",
+                "-binary",
+                "-inform",
+                "DER",
+                "-in",
+                &path("cms"),
+                "-content",
+                &path("content"),
+                "-CAfile",
+                &root,
+                "-purpose",
+                "any",
+            ];
             let Some(answer) = openssl(&arguments, b"") else { return };
             assert!(answer.is_ok() && answer.text().contains("Verification successful"), "{id}: {}", answer.text());
             std::fs::write(path("other"), b"other content").unwrap();
@@ -444,7 +489,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         for id in ["signer-ed25519", "signer-sm2"] {
             let (signer, cms) = signed(folder.path(), id);
-            let prepared = prepare(signer.chain(), &signer.algorithm().digest(&CONTENT), now()).unwrap();
+            let prepared = prepare(signer.chain(), &CONTENT, now()).unwrap();
             std::fs::write(path("attributes"), prepared.to_be_signed()).unwrap();
             std::fs::write(path("value"), open(&cms).unwrap().signature).unwrap();
             let Some(key) = openssl(&["x509", "-in", &path(&format!("certificates/{id}.pem")), "-noout", "-pubkey"], b"") else { return };

@@ -10,6 +10,8 @@ mod keyfile;
 mod keyring;
 #[cfg(test)]
 mod openssl;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod pki;
 pub mod ses;
 mod signer;
@@ -18,6 +20,8 @@ pub mod timestamp;
 pub use algorithm::{Algorithm, PublicKey, SM2_USER_ID};
 pub use certificate::{Certificate, RevocationList};
 pub use keyring::{KeyList, KeyState, Keyring, ListedKey, StatementKey, TrustedKey, read_trust};
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::ModuleSigner;
 pub use pki::{make_test_pki, test_signer};
 pub use signer::{FileSigner, Signer};
 

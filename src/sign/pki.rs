@@ -147,8 +147,8 @@ impl Place<'_> {
             certify(entry, &key.spki(), &key.spki(), &entry.subject(), &key, now)?
         } else {
             let issuer = self.make_if_missing(&entry.issuer, now)?;
-            let issued = certify(entry, &key.spki(), &issuer.spki, &issuer.subject, &issuer.key, now)?;
-            issued + &issuer.chain
+            let own = certify(entry, &key.spki(), &issuer.spki, &issuer.subject, &issuer.key, now)?;
+            own + &issuer.chain
         };
         keyfile::make_folder(&self.0.join("certificates"), Access::Public)?;
         keyfile::write(&self.private(&entry.id), key.to_pkcs8_pem().as_bytes(), Access::Private)?;
@@ -197,11 +197,7 @@ impl Place<'_> {
             crl_extensions: Some(extensions),
         };
         let signature = by.key.sign(&to_der(&tbs_cert_list))?;
-        let list: CertificateList = CertificateList {
-            tbs_cert_list,
-            signature_algorithm: algorithm,
-            signature: bits(&signature),
-        };
+        let list: CertificateList = CertificateList { tbs_cert_list, signature_algorithm: algorithm, signature: bits(&signature) };
         let pem = list.to_pem(LineEnding::LF).expect("small structures of valid parts always encode");
         keyfile::write(&self.revocations(&issuer.id), pem.as_bytes(), Access::Public)
     }

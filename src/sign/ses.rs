@@ -97,7 +97,7 @@ pub fn prepare(seal: &Seal, signer: &Certificate, signature_xml: &[u8], path: &s
     }
     let content = ToBeSigned {
         version: VERSION,
-        seal: Any::from_der(&seal.der).expect("parsed before"),
+        seal: Any::from_der(&seal.der).map_err(|e| wrong(e.to_string()))?,
         at: generalized_time(at),
         data_hash: bits(&Algorithm::Sm2.digest(&[signature_xml])),
         property: Ia5String::new(path).map_err(|_| wrong(format!("cannot be put to `{path}`: the path is not ASCII")))?,
@@ -130,7 +130,13 @@ impl Prepared {
         self.check(signature)?;
         let content = Any::from_der(&self.content).map_err(|e| SignError::Prepared(e.to_string()))?;
         let certificate = octets(&self.certificate);
-        Ok(to_der(&SignatureDer { content, certificate, algorithm: SM2_WITH_SM3, signature: bits(signature), time_stamp: time_stamp.map(bits) }))
+        Ok(to_der(&SignatureDer {
+            content,
+            certificate,
+            algorithm: SM2_WITH_SM3,
+            signature: bits(signature),
+            time_stamp: time_stamp.map(bits),
+        }))
     }
 
     fn check(&self, signature: &[u8]) -> Result<(), SignError> {
@@ -193,7 +199,8 @@ impl Seal {
 
     /// First and last instant at which it may be used.
     pub fn validity(&self) -> (Timestamp, Timestamp) {
-        (timestamp(self.info.property.valid_from), timestamp(self.info.property.valid_to))
+        let property = &self.info.property;
+        (timestamp(property.valid_from.to_unix_duration()), timestamp(property.valid_to.to_unix_duration()))
     }
 
     /// Whether a certificate is among those that may seal with it, byte for byte.
@@ -230,7 +237,7 @@ pub fn open(der: &[u8]) -> Result<Opened, SesFault> {
     check_signature(&signer, sealed.algorithm, &content, &sealed.signature)?;
     let content: ToBeSigned = strict(&content)?;
     let seal = Seal::from_der(&to_der(&content.seal))?;
-    let at = timestamp(content.at);
+    let at = timestamp(content.at.to_unix_duration());
     let (from, to) = seal.validity();
     if content.version != VERSION {
         return Err(SesFault::Malformed("it is no signature of version 4".to_owned()));
@@ -439,7 +446,9 @@ mod tests {
         assert!(refused(&signer, at() + jiff::SignedDuration::from_hours(25)).contains("may be used from"));
         let p256 = test_signer(folder.path(), "signer-p256", at()).unwrap();
         assert!(make_seal(&plan(&p256.chain()[..1]), &maker).unwrap_err().to_string().contains("needs SM2"));
-        assert!(make_seal(&SealPlan { picture: b"GIF89a", ..plan(&signer.chain()[..1]) }, &maker).unwrap_err().to_string().contains("no PNG"));
+        assert!(
+            make_seal(&SealPlan { picture: b"GIF89a", ..plan(&signer.chain()[..1]) }, &maker).unwrap_err().to_string().contains("no PNG")
+        );
         assert!(make_seal(&plan(&[]), &maker).unwrap_err().to_string().contains("no holder"));
     }
 
@@ -478,7 +487,9 @@ mod tests {
         let sealing = prepare(&seal, &signer.chain()[0], XML, PATH, at()).unwrap();
         let signer_signature = signer.sign(sealing.to_be_signed()).unwrap();
         let signed = sealing.complete(&signer_signature, None).unwrap();
-        for (id, content, signature) in [("seal-maker", prepared.to_be_signed(), maker_signature), ("signer-sm2", sealing.to_be_signed(), signer_signature)] {
+        for (id, content, signature) in
+            [("seal-maker", prepared.to_be_signed(), maker_signature), ("signer-sm2", sealing.to_be_signed(), signer_signature)]
+        {
             let Some(key) = openssl(&["x509", "-in", &path(&format!("certificates/{id}.pem")), "-noout", "-pubkey"], b"") else { return };
             std::fs::write(path("key"), key.bytes()).unwrap();
             std::fs::write(path("content"), content).unwrap();

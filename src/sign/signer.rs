@@ -201,3 +201,119 @@ impl PrivateKey {
 fn sm2_key(key: &sm2::SecretKey) -> Option<PrivateKey> {
     sm2::dsa::SigningKey::new(SM2_USER_ID, key).ok().map(|key| PrivateKey::Sm2(Box::new(key)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::sign::openssl::openssl;
+    use crate::sign::test_signer;
+
+    fn now() -> jiff::Timestamp {
+        "2026-03-01T04:00:00Z".parse().unwrap()
+    }
+
+    /// Keys made by OpenSSL, in each form that an operator may have them.
+    #[test]
+    fn keys_of_openssl_open_and_sign() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let run = |arguments: &[&str]| openssl(arguments, b"").map(|answer| assert!(answer.is_ok(), "{}", answer.text()));
+        let algorithms: [(&str, &[&str]); 4] = [
+            ("ed25519", &["-algorithm", "ed25519"]),
+            ("p256", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
+            ("rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"]),
+            ("sm2", &["-algorithm", "SM2"]),
+        ];
+        for (name, how) in algorithms {
+            let (plain, locked, certificate) =
+                (path(&format!("{name}.pem")), path(&format!("{name}.enc.pem")), path(&format!("{name}.crt")));
+            if run(&[&["genpkey"], how, &["-out", plain.to_str().unwrap()]].concat()).is_none() {
+                return;
+            }
+            restrict(&plain);
+            let digest = if name == "sm2" { "-sm3" } else { "-sha256" };
+            run(&[
+                "req",
+                "-x509",
+                "-new",
+                digest,
+                "-subj",
+                "/CN=TEST",
+                "-key",
+                plain.to_str().unwrap(),
+                "-out",
+                certificate.to_str().unwrap(),
+            ]);
+            run(&["pkcs8", "-topk8", "-in", plain.to_str().unwrap(), "-out", locked.to_str().unwrap(), "-passout", "pass:secret"]);
+            let open = FileSigner::open(&plain, &certificate, None).unwrap();
+            let signature = open.sign(b"message").unwrap();
+            assert!(open.chain()[0].key().holds(b"message", &signature), "{name}");
+            let unlocked = FileSigner::open(&locked, &certificate, Some("secret")).unwrap();
+            assert_eq!(unlocked.sign(b"message").unwrap(), signature, "{name}: the same key signs the same");
+            let refused = |password: Option<&str>| FileSigner::open(&locked, &certificate, password).err().unwrap().to_string();
+            assert!(refused(Some("wrong")).contains("does not open with this password"), "{}", refused(Some("wrong")));
+            assert!(refused(None).contains("no password was given"), "{}", refused(None));
+        }
+        let small = path("small.pem");
+        run(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", small.to_str().unwrap()]);
+        restrict(&small);
+        let error = FileSigner::open(&small, &path("rsa.crt"), None).err().unwrap().to_string();
+        assert!(error.contains("3072 to 4096 bits"), "{error}");
+        let old = path("old.pem");
+        run(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", old.to_str().unwrap()]);
+        restrict(&old);
+        let error = FileSigner::open(&old, &path("p256.crt"), None).err().unwrap().to_string();
+        assert!(error.contains("openssl pkcs8 -topk8"), "{error}");
+    }
+
+    fn restrict(path: &Path) {
+        #[cfg(unix)]
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        #[cfg(not(unix))]
+        let _ = path;
+    }
+
+    #[test]
+    fn key_and_certificate_must_belong_together() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in ["signer-p256", "signer-ed25519"] {
+            test_signer(folder.path(), id, now()).unwrap();
+        }
+        let private = folder.path().join("private/signer-p256.pem");
+        let other = folder.path().join("certificates/signer-ed25519.pem");
+        let error = FileSigner::open(&private, &other, None).err().unwrap().to_string();
+        assert!(error.starts_with(&private.display().to_string()) && error.contains("does not belong to the certificate of"), "{error}");
+        assert!(error.contains(&other.display().to_string()), "{error}");
+        let error = FileSigner::open(&private, &private, None).err().unwrap().to_string();
+        assert!(error.contains("holds no certificate"), "{error}");
+        let error = FileSigner::open(&other, &other, None).err().unwrap().to_string();
+        assert!(error.contains("`CERTIFICATE`") || error.contains("lets others at it"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        test_signer(folder.path(), "signer-sm2", now()).unwrap();
+        let private = folder.path().join("private/signer-sm2.pem");
+        fs::set_permissions(&private, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+        let error = test_signer(folder.path(), "signer-sm2", now()).err().unwrap().to_string();
+        assert!(error.contains(&format!("chmod 600 {}", private.display())), "{error}");
+    }
+
+    /// GB/T 32918.5 A.2: the example of the standard, over its own curve point and user id.
+    #[test]
+    fn sm2_public_keys_follow_the_standard() {
+        let key =
+            sm2::SecretKey::from_slice(&hex::decode("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8").unwrap()).unwrap();
+        let Some(PrivateKey::Sm2(key)) = sm2_key(&key) else { panic!("a valid key") };
+        let public = hex::encode(key.verifying_key().to_sec1_bytes());
+        assert!(public.ends_with("09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"), "{public}");
+        let signature = hex::decode("f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa").unwrap();
+        let signature = sm2::dsa::Signature::from_slice(&signature).unwrap();
+        use sm2::dsa::signature::Verifier as _;
+        key.verifying_key().verify(b"message digest", &signature).unwrap();
+    }
+}

@@ -7,6 +7,9 @@ use crate::page::{Length, Path, Point, Rgb, Segment};
 /// Millimetres from the drawing's top left corner.
 pub(super) type Spot = [f64; 2];
 
+/// A cubic piece: start, two handles, end.
+pub(super) type Cubic = [Spot; 4];
+
 /// Contours under construction.
 #[derive(Default)]
 pub(super) struct Curves(pub Vec<Segment>);
@@ -72,6 +75,37 @@ impl Curves {
     pub fn stroked(self, color: Rgb, width_mm: f64) -> Path {
         Path { segments: self.0, fill: None, stroke: Some((color, Length::mm(width_mm))), alpha: 255 }
     }
+}
+
+/// One piece for two that follow one another, when it lies within a hundredth of a millimetre of both.
+pub(super) fn joined(a: Cubic, b: Cubic) -> Option<Cubic> {
+    const TOLERANCE: f64 = 0.008;
+    let vector = |from: Spot, to: Spot| [to[0] - from[0], to[1] - from[1]];
+    let length = |[x, y]: Spot| x.hypot(y);
+    let (arriving, leaving) = (vector(a[2], a[3]), vector(b[0], b[1]));
+    let (before, after) = (length(arriving), length(leaving));
+    // De Casteljau's halves of one curve share their tangent, and its parts give where the curve was cut.
+    let same_way = arriving[0] * leaving[0] + arriving[1] * leaving[1] > 0.98 * before * after;
+    let cut = before / (before + after);
+    if !same_way || !(0.05..=0.95).contains(&cut) {
+        return None;
+    }
+    let stretch = |from: Spot, to: Spot, by: f64| [from[0] + (to[0] - from[0]) / by, from[1] + (to[1] - from[1]) / by];
+    let whole = [a[0], stretch(a[0], a[1], cut), stretch(b[3], b[2], 1.0 - cut), b[3]];
+    let near = |part: &Cubic, from: f64, share: f64| {
+        (1..=4).all(|i| {
+            let t = f64::from(i) / 4.0;
+            length(vector(along(part, t), along(&whole, from + share * t))) <= TOLERANCE
+        })
+    };
+    (near(&a, 0.0, cut) && near(&b, cut, 1.0 - cut)).then_some(whole)
+}
+
+/// The place at a parameter from 0 to 1.
+fn along(piece: &Cubic, t: f64) -> Spot {
+    let u = 1.0 - t;
+    let weights = [u * u * u, 3.0 * u * u * t, 3.0 * u * t * t, t * t * t];
+    std::array::from_fn(|axis| piece.iter().zip(weights).map(|(spot, weight)| spot[axis] * weight).sum())
 }
 
 pub(super) fn point([x, y]: Spot) -> Point {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use skrifa::outline::OutlinePen;
 
-use super::curves::{Curves, Spot, point};
+use super::curves::{Cubic, Curves, Spot, joined, point};
 use crate::font::{ChainId, Fonts};
 use crate::page::{Art, Length, Path, Rgb, Segment};
 
@@ -174,6 +174,7 @@ impl Stamp<'_> {
             turn: angle.sin_cos(),
             scale: [width / upem, height / upem],
             last: [0.0; 2],
+            open: None,
         };
         font.outline(glyph, pen);
         Ok(())
@@ -190,42 +191,61 @@ struct Pen<'c> {
     turn: (f64, f64),
     scale: [f64; 2],
     last: Spot,
+    /// The piece that the next one may continue.
+    open: Option<Cubic>,
 }
 
 impl Pen<'_> {
-    fn place(&self, [x, y]: Spot) -> crate::page::Point {
+    fn place(&self, [x, y]: Spot) -> Spot {
         let (x, y) = ((x - self.origin[0]) * self.scale[0], (self.origin[1] - y) * self.scale[1]);
         let (sin, cos) = self.turn;
-        point([self.middle[0] + x * cos - y * sin, self.middle[1] + x * sin + y * cos])
+        [self.middle[0] + x * cos - y * sin, self.middle[1] + x * sin + y * cos]
+    }
+
+    /// Fonts cut a bow into many short pieces; neighbours that one piece can draw as well become one.
+    fn cubic(&mut self, first: Spot, second: Spot, end: Spot) {
+        let piece = [self.last, first, second, end].map(|spot| self.place(spot));
+        let joined = self.open.and_then(|open| joined(open, piece));
+        if joined.is_none() {
+            self.flush();
+        }
+        self.open = Some(joined.unwrap_or(piece));
+        self.last = end;
+    }
+
+    fn flush(&mut self) {
+        if let Some([_, first, second, end]) = self.open.take() {
+            self.curves.0.push(Segment::Cubic(point(first), point(second), point(end)));
+        }
     }
 }
 
 impl OutlinePen for Pen<'_> {
     fn move_to(&mut self, x: f32, y: f32) {
+        self.flush();
         self.last = [x.into(), y.into()];
-        self.curves.0.push(Segment::Move(self.place(self.last)));
+        self.curves.0.push(Segment::Move(point(self.place(self.last))));
     }
 
     fn line_to(&mut self, x: f32, y: f32) {
+        self.flush();
         self.last = [x.into(), y.into()];
-        self.curves.0.push(Segment::Line(self.place(self.last)));
+        self.curves.0.push(Segment::Line(point(self.place(self.last))));
     }
 
     /// The same curve one degree higher.
     fn quad_to(&mut self, cx: f32, cy: f32, x: f32, y: f32) {
         let (c, end) = ([f64::from(cx), f64::from(cy)], [f64::from(x), f64::from(y)]);
-        let towards = |from: Spot| self.place([from[0] + (c[0] - from[0]) * 2.0 / 3.0, from[1] + (c[1] - from[1]) * 2.0 / 3.0]);
-        self.curves.0.push(Segment::Cubic(towards(self.last), towards(end), self.place(end)));
-        self.last = end;
+        let towards = |from: Spot| [from[0] + (c[0] - from[0]) * 2.0 / 3.0, from[1] + (c[1] - from[1]) * 2.0 / 3.0];
+        self.cubic(towards(self.last), towards(end), end);
     }
 
     fn curve_to(&mut self, cx: f32, cy: f32, dx: f32, dy: f32, x: f32, y: f32) {
-        let place = |x: f32, y: f32| self.place([x.into(), y.into()]);
-        self.curves.0.push(Segment::Cubic(place(cx, cy), place(dx, dy), place(x, y)));
-        self.last = [x.into(), y.into()];
+        self.cubic([cx.into(), cy.into()], [dx.into(), dy.into()], [x.into(), y.into()]);
     }
 
     fn close(&mut self) {
+        self.flush();
         self.curves.0.push(Segment::Close);
     }
 }

@@ -357,7 +357,17 @@ fn around(segments: &[Segment], put: impl Fn(Point) -> Point, stroke: Length) ->
     let (low, high) = corners?;
     // A mitre may reach 4.234 half widths beyond its corner (GB/T 33190-2016 8.5, MiterLimit).
     let reach = stroke.scaled(4.234 / 2.0);
-    Some(Rect { x: low.x - reach, y: low.y - reach, w: high.x - low.x + reach * 2, h: high.y - low.y + reach * 2 })
+    // Whole centimetres: the points keep their few decimals, and a thread that is drawn with several strokes is spelt alike
+    // each time, which compression then finds.
+    let (x, y) = (on_grid(low.x - reach, i32::div_euclid), on_grid(low.y - reach, i32::div_euclid));
+    let up = |value: i32, grid: i32| -(-value).div_euclid(grid);
+    Some(Rect { x, y, w: on_grid(high.x + reach, up) - x, h: on_grid(high.y + reach, up) - y })
+}
+
+/// A length on a grid of one centimetre, rounded as told.
+fn on_grid(length: Length, rounded: impl Fn(i32, i32) -> i32) -> Length {
+    const CENTIMETRE: i32 = 10_000;
+    Length::um(rounded(length.to_um(), CENTIMETRE) * CENTIMETRE)
 }
 
 /// A rotation about a point.

@@ -46,13 +46,14 @@ fn rendered(fonts: &Arc<Fonts>, document: &Document) -> Vec<u8> {
 /// The parts in the order of the archive.
 fn parts(file: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(file)).expect("a zip");
+    let count = archive.len();
     let read = |index| {
         let mut part = archive.by_index(index).expect("an entry");
         let mut bytes = Vec::new();
         part.read_to_end(&mut bytes).expect("its checksum is right");
-        (part.name().to_owned(), bytes)
+        (part.name().expect("a name in UTF-8").into_owned(), bytes)
     };
-    (0..archive.len()).map(read).collect()
+    (0..count).map(read).collect()
 }
 
 /// An element: its name without prefix, its attributes, the text directly inside, and its ancestors' names.

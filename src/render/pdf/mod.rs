@@ -104,7 +104,7 @@ impl PdfRenderer {
         });
         file.set_object(pages, dictionary! { "Type" => "Pages", "Count" => 1, "Kids" => vec![page_object.into()] });
         let tree = structure::add_tree(&mut file, page_object, page.size.1, &face.tags, &drawing.tags);
-        let metadata = file.add_object(metadata::metadata_stream(xmp));
+        let metadata = file.add_object(metadata::metadata_stream(xmp, &mut deflater));
         let mut catalog = dictionary! {
             "Type" => "Catalog",
             "Pages" => pages,
