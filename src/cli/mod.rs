@@ -8,6 +8,7 @@ mod layout;
 mod list;
 mod rows;
 mod verify;
+mod whole;
 
 use std::process::ExitCode;
 
