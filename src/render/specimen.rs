@@ -58,12 +58,12 @@ pub fn symbol() -> Symbol {
 }
 
 /// A photograph of the samples.
-fn photo() -> Picture {
+pub fn photo() -> Picture {
     Picture::decode(include_bytes!("../../samples/records/photos/p01.jpg"), PictureKind::Photo).expect("a good sample")
 }
 
 /// A signature of the samples, with alpha.
-fn signature() -> Picture {
+pub fn signature() -> Picture {
     Picture::decode(include_bytes!("../../samples/records/signatures/s01.png"), PictureKind::Signature).expect("a good sample")
 }
 
