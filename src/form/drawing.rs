@@ -106,7 +106,7 @@ pub fn qr(number: &str) -> Result<Picture, String> {
     }
     let side = u32::try_from(width).expect("a symbol has at most 177 modules");
     let mut bytes = Cursor::new(Vec::new());
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::NoFilter)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::NoFilter)
         .write_image(&grey, side, side, ExtendedColorType::L8)
         .map_err(|e| e.to_string())?;
     Ok(Picture { bytes: bytes.into_inner(), format: "png", size: (side, side) })
