@@ -19,7 +19,7 @@ pub struct Overrides {
     /// Folder of fonts (with its fonts.toml) to use instead of those in the program
     #[arg(long, global = true, env = "CERTPRESS_FONTS", value_name = "DIR")]
     pub fonts: Option<PathBuf>,
-    /// Address that QR codes open, up to where the digits begin [default: https://zz.example.cn/v/]
+    /// Address that QR codes open, up to where the digits begin [default: `https://zz.example.cn/v/`]
     #[arg(long, global = true, env = "CERTPRESS_VERIFY_BASE", value_name = "URL")]
     pub verify_base: Option<String>,
 }

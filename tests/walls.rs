@@ -47,7 +47,9 @@ fn named_rooms(text: &str) -> Vec<(usize, String)> {
             for (at, _) in code.match_indices(prefix) {
                 let rest = &code[at + prefix.len()..];
                 let names: Vec<&str> = match rest.strip_prefix('{') {
-                    Some(group) => group.split([',', '}']).map(|part| part.trim().split("::").next().unwrap()).collect(),
+                    Some(group) => {
+                        group.split('}').next().unwrap().split(',').map(|part| part.trim().split("::").next().unwrap()).collect()
+                    }
                     None => vec![rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap()],
                 };
                 rooms.extend(names.into_iter().filter(|n| !n.is_empty()).map(|n| (number + 1, n.to_owned())));

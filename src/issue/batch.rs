@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Issued, Line, NotIssued};
 use crate::annotation::{Cap, Wish};
-use crate::record::{Loaded, Record};
+use crate::record::{Fault, Loaded, Record};
 use crate::render::Format;
 
 /// How many records are in memory at once for each thread.
@@ -143,7 +143,7 @@ impl Batch<'_> {
         // A report that cannot be written does not stop the batch: licences that can be issued still are.
         let mut unreported = None;
         while records.peek().is_some() {
-            let chunk: Vec<_> = records.by_ref().take(self.jobs * CHUNK_PER_JOB).map(|loaded| self.claim(loaded, &mut taken)).collect();
+            let chunk: Vec<_> = records.by_ref().take(self.jobs * CHUNK_PER_JOB).map(|loaded| Self::claim(loaded, &mut taken)).collect();
             let lines: Vec<_> = pool.install(|| chunk.into_par_iter().map(|loaded| self.one(loaded)).collect());
             for line in lines {
                 *summary.count(line.outcome) += 1;
@@ -161,13 +161,13 @@ impl Batch<'_> {
     }
 
     /// Two records of one number would write one file twice: the second is a fault. Numbers are kept as hashes.
-    fn claim(&self, mut loaded: Loaded, taken: &mut HashMap<[u8; 8], String>) -> Loaded {
+    fn claim(mut loaded: Loaded, taken: &mut HashMap<[u8; 8], String>) -> Loaded {
         if let Ok(record) = &loaded.record {
             let hash = Sha256::digest(file_stem(&record.number));
             let key = std::array::from_fn(|i| hash[i]);
             if let Some(first) = taken.get(&key) {
                 let message = format!("the number {} was already issued in this batch, from {first}; leave one of them out", record.number);
-                loaded.record = Err(vec![crate::record::Fault { source_place: loaded.source.clone(), field: "number".into(), message }]);
+                loaded.record = Err(vec![Fault { source_place: loaded.source.clone(), field: "number".into(), message }]);
             } else {
                 taken.insert(key, loaded.source.clone());
             }
@@ -191,11 +191,11 @@ impl Batch<'_> {
             version: None,
             qr: None,
             files: std::collections::BTreeMap::new(),
-            warnings: loaded.warnings.iter().map(|w| format!("{}: {}", w.field, w.message)).collect(),
+            warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
         };
         match loaded.record {
             Err(faults) => {
-                let text: Vec<_> = faults.iter().map(|f| format!("{}: {}", f.field, f.message)).collect();
+                let text: Vec<_> = faults.iter().map(ToString::to_string).collect();
                 line.fail(Outcome::Invalid, "invalid", text.join("\n"));
             }
             Ok(record) => {

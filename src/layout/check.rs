@@ -72,7 +72,7 @@ impl Layout {
             SlotKind::Text(text) => Some(&text.template),
             SlotKind::Image(_) | SlotKind::Qr { .. } | SlotKind::Seal(_) => None,
         });
-        texts.chain(self.metadata.templates()).flat_map(|template| template.fields()).collect()
+        texts.chain(self.metadata.templates()).flat_map(super::template::Template::fields).collect()
     }
 
     /// Items that touch and must not.

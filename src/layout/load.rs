@@ -389,7 +389,7 @@ fn line(spec: &LineSpec) -> Path {
 mod tests {
     use super::*;
 
-    const GOOD: &str = r##"
+    const GOOD: &str = r#"
 name = "测试证书"
 type_code = "11100000000013338W999"
 qr_code = 200
@@ -413,7 +413,7 @@ text = "{holder.name}"
 [[qr]]
 box_mm = [30, 200, 25, 25]
 alt = "二维码"
-"##;
+"#;
 
     fn faults(text: &str) -> Vec<String> {
         let fonts = Fonts::embedded().unwrap();

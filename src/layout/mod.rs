@@ -63,7 +63,7 @@ pub struct Attachment {
     pub name: &'static str,
     /// Media type.
     pub media_type: &'static str,
-    /// `Data`, `Source` or `Supplement` (ISO 19005-3 AFRelationship).
+    /// `Data`, `Source` or `Supplement` (ISO 19005-3 `AFRelationship`).
     pub relationship: &'static str,
     /// What it is, for people.
     pub description: &'static str,

@@ -161,9 +161,10 @@ impl DateForm {
             parts.push(part);
             rest = &rest[length..];
         }
-        match parts.contains(&DatePart::Year) {
-            true => Ok(Self(parts)),
-            false => Err(format!("`{form}` is no date form; write it with YYYY, MM or M, DD or D")),
+        if parts.contains(&DatePart::Year) {
+            Ok(Self(parts))
+        } else {
+            Err(format!("`{form}` is no date form; write it with YYYY, MM or M, DD or D"))
         }
     }
 

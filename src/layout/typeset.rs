@@ -188,11 +188,12 @@ fn signs(fonts: &Fonts, chain: ChainId, line: &str, missing: &mut Vec<char>) -> 
         let font = fonts.font(id);
         let mut advance = f64::from(font.advance(glyph)) / f64::from(font.upem);
         // 间隔号 takes half a character (GB/T 15834-2011): a full-width glyph gives up a quarter on either side.
-        if ch == '·' && advance > 0.9 {
-            if let Some(before) = signs.last_mut() {
-                before.advance -= 0.25;
-                advance -= 0.25;
-            }
+        if ch == '·'
+            && advance > 0.9
+            && let Some(before) = signs.last_mut()
+        {
+            before.advance -= 0.25;
+            advance -= 0.25;
         }
         signs.push(Sign { ch, font: id, glyph, advance });
     }

@@ -384,10 +384,10 @@ mod tests {
             // OpenSSL can be told the SM2 user id for the last certificate only, not for its issuers and their lists.
             match (entry.algorithm, entry.purpose) {
                 (Algorithm::Sm2, Purpose::Ca) => {
-                    arguments.extend(["-vfyopt", "distid:1234567812345678", "-CAfile", root.to_str().unwrap()])
+                    arguments.extend(["-vfyopt", "distid:1234567812345678", "-CAfile", root.to_str().unwrap()]);
                 }
                 (Algorithm::Sm2, _) => {
-                    arguments.extend(["-vfyopt", "distid:1234567812345678", "-partial_chain", "-trusted", ca.to_str().unwrap()])
+                    arguments.extend(["-vfyopt", "distid:1234567812345678", "-partial_chain", "-trusted", ca.to_str().unwrap()]);
                 }
                 (_, Purpose::Ca) => arguments.extend(["-CAfile", root.to_str().unwrap()]),
                 _ => arguments.extend([

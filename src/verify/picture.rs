@@ -355,7 +355,7 @@ mod tests {
         let verdict = judged(&png(GrayImage::from_fn(1800, 1800, finder)));
         assert_eq!(verdict.state, State::NoCode);
         // Nearly as many as are still searched.
-        let some = GrayImage::from_fn(1600, 220, |x, y| finder(x, y));
+        let some = GrayImage::from_fn(1600, 220, finder);
         let source = Luma8Source::new_with_slice(some.as_raw(), 1600, 220).unwrap();
         let found = mimics(GlobalHistogramBinarizer::new(source).get_black_matrix().unwrap());
         assert!((MOST_MIMICS / 2..=MOST_MIMICS).contains(&found), "{found}");
