@@ -451,6 +451,8 @@ const fn age_closes_days_before() -> i32 {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::sync::{Arc, LazyLock};
+
     use jiff::civil::date;
     use proptest::prelude::*;
     use serde_json::Value;
@@ -458,17 +460,16 @@ pub(crate) mod tests {
     use super::*;
     use crate::record::{Employer, Holder, Issuer, Picture, PictureKind, Sex};
 
-    const SIGNATURE: &[u8] = include_bytes!("../samples/records/signatures/s01.png");
+    static SIGNATURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let bytes = include_bytes!("../samples/records/signatures/s01.png");
+        Arc::new(Picture::decode(bytes, PictureKind::Signature).expect("a good sample"))
+    });
 
     /// A record as the cases spell it; pictures are only there or not.
     pub(crate) fn record(json: &Value) -> Record {
         let text = |value: &Value| value.as_str().expect("a string").to_owned();
         let day = |value: &Value| value.as_str().map(|day| day.parse::<Date>().expect("a date"));
-        let picture = |value: &Value| {
-            value
-                .is_string()
-                .then(|| Picture::decode(SIGNATURE, PictureKind::Signature).expect("a good sample").into())
-        };
+        let picture = |value: &Value| value.is_string().then(|| Arc::clone(&SIGNATURE));
         let holder = &json["holder"];
         Record {
             licence_type: text(&json["licence_type"]),

@@ -47,7 +47,8 @@ impl Default for Settings {
             layouts: None,
             fonts: None,
             verify_base: "https://zz.example.cn/v/".to_owned(),
-            preview_dpi: 150,
+            // Three whole pixels for each module of an ordinary QR code in its box of 25 mm.
+            preview_dpi: 180,
         }
     }
 }

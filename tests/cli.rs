@@ -126,7 +126,8 @@ fn a_full_disk_leaves_no_half_file_and_the_rest_is_reported() {
         println!("skipped: a small file system cannot be mounted here");
         return;
     }
-    let run = certpress(folder.path(), &["issue", root().join("samples/records").to_str().unwrap(), "--out", "out", "--formats", "pdf,ofd"]);
+    let run =
+        certpress(folder.path(), &["issue", root().join("samples/records").to_str().unwrap(), "--out", "out", "--formats", "pdf,ofd"]);
     let files: Vec<_> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().path()).collect();
     let whole = files.iter().filter(|f| f.extension().is_some_and(|e| e == "pdf")).all(|f| std::fs::read(f).unwrap().ends_with(b"%%EOF"));
     let leftovers = files.iter().filter(|f| f.extension().is_some_and(|e| e == "part")).count();

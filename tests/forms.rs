@@ -202,7 +202,10 @@ fn a_clerk_is_told_what_is_wrong_and_where() {
         ("<w:p><w:r><w:t>{{姓名</w:t></w:r></w:p>", "缺少结尾的 }}"),
         ("<w:p><w:r><w:t>{{#丙}}</w:t></w:r></w:p>", "后面没有 {{/丙}}"),
         ("<w:p><w:r><w:t>{{/丙}}</w:t></w:r></w:p>", "前面没有"),
-        ("<w:p><w:r><w:br w:type=\"page\"/></w:r></w:p><w:p><w:r><w:t>{{类型=丁}}</w:t></w:r></w:p>", "第 2 页，“{{类型=丁}}”附近：“类型”没有选项“丁”"),
+        (
+            "<w:p><w:r><w:br w:type=\"page\"/></w:r></w:p><w:p><w:r><w:t>{{类型=丁}}</w:t></w:r></w:p>",
+            "第 2 页，“{{类型=丁}}”附近：“类型”没有选项“丁”",
+        ),
         (
             "<w:p><w:sdt><w:sdtPr><w:tag w:val=\"姓名\"/><w:dataBinding/></w:sdtPr><w:sdtContent><w:r/></w:sdtContent></w:sdt></w:p>",
             "绑定了文档属性",
@@ -265,8 +268,8 @@ fn data_faults_name_the_field() {
     assert!(refusal(id, |d| drop(d.insert("姓名".into(), json!("\u{202E}王五")))).contains("第 1 个字是改变文字方向的字符 U+202E"));
     assert!(refusal(id, |d| drop(d.insert("性别".into(), json!("难")))).contains("可用的选项：男、女"));
     assert!(refusal(id, |d| drop(d.insert("出生日期".into(), json!("1985-02-30")))).contains("不是日期"));
-    assert!(refusal(id, |d| drop(d.insert("照片".into(), json!("../records/photos/hard/huge.png")))).contains("像素"));
-    assert!(refusal(id, |d| drop(d.insert("照片".into(), json!("../records/photos/hard/text.jpg")))).contains("不是 JPEG 或 PNG"));
+    assert!(refusal(id, |d| drop(d.insert("照片".into(), json!("../records/photos/hard/huge.png")))).contains("图片不能用"));
+    assert!(refusal(id, |d| drop(d.insert("照片".into(), json!("../records/photos/hard/text.jpg")))).contains("not a JPEG or PNG picture"));
     assert!(refusal("worker-renew", |d| drop(d.insert("合计学时".into(), json!("999")))).contains("按所填内容计算应是"));
     assert!(refusal("worker-leave", |d| drop(d.insert("现单位名称".into(), json!("新单位")))).contains("此表没有这个字段"));
 }

@@ -19,6 +19,8 @@ use jiff::civil::Date;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
+use super::whole;
+
 /// Forms filled in one go before they are written, so that memory does not grow with their number.
 const CHUNK: usize = 256;
 
@@ -93,16 +95,15 @@ struct FillArgs {
 pub fn run(args: &FormArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::List => {
-            for (id, title) in form::embedded() {
-                println!("{id:<30}{title}");
-            }
+            let lines: String = form::embedded().map(|(id, title)| format!("{id:<30}{title}\n")).collect();
+            std::io::stdout().write_all(lines.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Fill(args) => fill(args, settings),
         Command::Blank { form, out } => {
             let document = Form::embedded(form)?.blank(shanghai_date(super::instant(None)))?;
             let out = out.clone().unwrap_or_else(|| PathBuf::from(format!("{form}.docx")));
-            write_whole(&out, &document)?;
+            whole::write(&out, &document)?;
             println!("{}", out.display());
             Ok(ExitCode::SUCCESS)
         }
@@ -115,6 +116,9 @@ fn fill(args: &FillArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         Some(template) => open(&args.form, template)?,
         None => Form::embedded(&args.form)?,
     };
+    if form.definition.sheet {
+        return Err(FormError::Sheet(form.id).into());
+    }
     let today = shanghai_date(super::instant(args.as_of));
     let record = args.record.as_deref().map(|path| one_record(path, today)).transpose()?;
     let rules = match &form.definition.window {
@@ -135,7 +139,7 @@ fn fill(args: &FillArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
                 "more than one form in {}: give --out a .zip",
                 args.data.as_deref().unwrap_or(Path::new("")).display()
             );
-            write_whole(&args.out, &filler.one(&one)?)?;
+            whole::write(&args.out, &filler.one(&one)?)?;
         }
     }
     println!("{}", args.out.display());
@@ -161,8 +165,7 @@ impl Filler<'_> {
     /// A zip of many, written beside its final name and renamed when it is whole.
     fn many(&self, data: &Path, out: &Path) -> anyhow::Result<()> {
         let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {pos} forms, {per_sec}")?);
-        let temporary = tempfile::NamedTempFile::new_in(out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
-        let mut zip = zip::ZipWriter::new(std::io::BufWriter::new(temporary));
+        let mut zip = zip::ZipWriter::new(std::io::BufWriter::new(whole::begin(out)?));
         // A .docx is compressed already.
         let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
         let mut rows = super::rows::read(data)?;
@@ -183,20 +186,10 @@ impl Filler<'_> {
             }
         }
         anyhow::ensure!(number > 0, "{} holds no forms", data.display());
-        let temporary = zip.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        temporary.persist(out).with_context(|| format!("cannot write {}", out.display()))?;
+        whole::finish(zip.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?, out)?;
         bar.finish();
         Ok(())
     }
-}
-
-/// Writes a file under its final name only when it is whole.
-fn write_whole(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
-    file.write_all(bytes)?;
-    file.persist(out).with_context(|| format!("cannot write {}", out.display()))?;
-    Ok(())
 }
 
 /// The rules of the licence type whose window the form obeys.

@@ -91,17 +91,22 @@ pub fn run(args: &IssueArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     progress.finish_and_clear();
     let summary = summary.inspect_err(|_| table.print_rows(args))?;
     if args.json {
-        println!("{}", serde_json::json!({
-            "out": args.out, "report": args.out.join("report.jsonl"),
-            "issued": summary.issued, "refused": summary.refused, "invalid": summary.invalid, "failed": summary.failed,
-        }));
+        println!(
+            "{}",
+            serde_json::json!({
+                "out": args.out, "report": args.out.join("report.jsonl"),
+                "issued": summary.issued, "refused": summary.refused, "invalid": summary.invalid, "failed": summary.failed,
+            })
+        );
     } else {
         table.print(&summary, args);
     }
     Ok(match summary {
         Summary { failed: 1.., .. } => ExitCode::FAILURE,
         Summary { invalid: 1.., .. } => ExitCode::from(2),
-        Summary { issued: 0, refused: 0, .. } => anyhow::bail!("no records found; give record files or folders, see certpress issue --help"),
+        Summary { issued: 0, refused: 0, .. } => {
+            anyhow::bail!("no records found; give record files or folders, see certpress issue --help")
+        }
         Summary { .. } => ExitCode::SUCCESS,
     })
 }

@@ -82,7 +82,8 @@ fn check(args: &CheckArgs, line: &Line) -> anyhow::Result<ExitCode> {
     for loaded in record::read(&args.samples, &options(at)) {
         match loaded.record {
             Ok(record) => samples.push(record),
-            Err(found) => faults.extend(found.into_iter().map(|f| LayoutFault { place: f.source_place, message: format!("{}: {}", f.field, f.message) })),
+            Err(found) => faults
+                .extend(found.into_iter().map(|f| LayoutFault { place: f.source_place, message: format!("{}: {}", f.field, f.message) })),
         }
     }
     faults.extend(layout::check(line.layouts(), line.fonts(), &samples, at));
@@ -121,7 +122,9 @@ fn given(file: &Path, args: &PreviewArgs, line: &Line, at: Timestamp) -> anyhow:
     let mut other = None;
     for loaded in record::read(&[file.to_owned()], &options(at)) {
         match loaded.record {
-            Ok(record) if record.licence_type == args.id => return compose(line, &record, at).map_err(|e| anyhow::anyhow!("{}: {e}", loaded.source)),
+            Ok(record) if record.licence_type == args.id => {
+                return compose(line, &record, at).map_err(|e| anyhow::anyhow!("{}: {e}", loaded.source));
+            }
             Ok(record) => other = Some(record.licence_type),
             Err(faults) => bail!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
         }

@@ -1,9 +1,8 @@
 //! `certpress list`: lists as real spreadsheets.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use certpress::clock::shanghai_date;
 use certpress::form::{Form, write_sheet};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,11 +31,10 @@ pub struct ListArgs {
 pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let form = Form::embedded(&args.list)?;
     let rows = super::rows::read(&args.data)?;
-    let folder = args.out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    let mut file = super::whole::begin(&args.out)?;
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {pos} rows")?);
-    let rows = write_sheet(&form, rows, shanghai_date(super::instant(args.as_of)), temporary.as_file_mut(), || bar.inc(1))?;
-    temporary.persist(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    let rows = write_sheet(&form, rows, shanghai_date(super::instant(args.as_of)), file.as_file_mut(), || bar.inc(1))?;
+    super::whole::finish(file, &args.out)?;
     bar.finish_and_clear();
     println!("{}: {rows} rows", args.out.display());
     Ok(ExitCode::SUCCESS)

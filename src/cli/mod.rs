@@ -8,6 +8,7 @@ mod layout;
 mod list;
 mod rows;
 mod verify;
+mod whole;
 
 use std::process::ExitCode;
 
@@ -17,13 +18,18 @@ use certpress::config::{Overrides, Settings};
 
 /// Issues electronic licences as PDF and OFD with verifiable QR codes.
 #[derive(Parser)]
-#[command(version, about, max_term_width = 110, after_help = "\
+#[command(
+    version,
+    about,
+    max_term_width = 110,
+    after_help = "\
 Examples:
   certpress issue --out out                      issue the sample records
   certpress issue batch.xlsx --out out --formats pdf,ofd
   certpress verify out/京1112012201990001.png    read and judge the QR code in a picture
   certpress layout preview constructor-1 --out face.png
-  certpress doctor                               check fonts, layouts and keys")]
+  certpress doctor                               check fonts, layouts and keys"
+)]
 struct Cli {
     #[command(flatten)]
     overrides: Overrides,

@@ -297,13 +297,17 @@ impl Definition {
             }
             if let Some(Compute::Age { birth, on }) = &field.compute {
                 known(birth, &format!("“{name}”"));
-                on.iter().for_each(|on| known(on, &format!("“{name}”")));
+                if let Some(on) = on {
+                    known(on, &format!("“{name}”"));
+                }
             }
         }
-        if let Some(window) = &self.window {
-            window.birth.iter().for_each(|birth| known(birth, "[window] "));
+        if let Some(birth) = self.window.as_ref().and_then(|window| window.birth.as_ref()) {
+            known(birth, "[window] ");
         }
-        self.named_by.iter().for_each(|name| known(name, "named_by "));
+        if let Some(name) = &self.named_by {
+            known(name, "named_by ");
+        }
 
         let columns = self.lists.iter().flat_map(|(list, l)| l.fields.iter().map(move |(name, f)| (format!("{list}.{name}"), f)));
         for (name, field) in self.fields.iter().map(|(n, f)| (n.to_owned(), f)).chain(columns) {

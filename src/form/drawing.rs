@@ -1,4 +1,4 @@
-//! Pictures in a Word document: fitted into their box with the aspect kept, drawn as DrawingML, listed in the package.
+//! Pictures in a Word document: fitted into their box with the aspect kept, drawn as `DrawingML`, listed in the package.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -65,7 +65,8 @@ impl Pictures {
         for format in ["png", "jpeg"] {
             let used = self.files.keys().any(|name| name.ends_with(format));
             if used && !types.to_ascii_lowercase().contains(&format!("extension=\"{format}\"")) {
-                insert(&mut types, "<Types", After::StartTag, &format!(r#"<Default Extension="{format}" ContentType="image/{format}"/>"#));
+                let after_tag = types.find("<Types").and_then(|at| Some(at + types[at..].find('>')? + 1));
+                insert(&mut types, after_tag, &format!(r#"<Default Extension="{format}" ContentType="image/{format}"/>"#));
                 changed.insert("[Content_Types].xml".to_owned(), types.clone().into_bytes());
             }
         }
@@ -82,7 +83,8 @@ impl Pictures {
                 )
             });
             let one = format!(r#"<Relationship Id="{id}" Type="{IMAGE_RELATION}" Target="{target}"/>"#);
-            insert(list, "</Relationships>", After::Nothing, &one);
+            let end = list.rfind("</Relationships>");
+            insert(list, end, &one);
         }
         changed.extend(lists.into_iter().map(|(name, list)| (name, list.into_bytes())));
         changed.extend(self.files);
@@ -104,7 +106,7 @@ pub fn qr(number: &str) -> Result<Picture, String> {
     }
     let side = u32::try_from(width).expect("a symbol has at most 177 modules");
     let mut bytes = Cursor::new(Vec::new());
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::NoFilter)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::NoFilter)
         .write_image(&grey, side, side, ExtendedColorType::L8)
         .map_err(|e| e.to_string())?;
     Ok(Picture { bytes: bytes.into_inner(), format: "png", size: (side, side) })
@@ -117,18 +119,11 @@ fn fitted((width, height): (u32, u32), [w, h]: [f64; 2]) -> (i64, i64) {
     (emu(width), emu(height))
 }
 
-enum After {
-    StartTag,
-    Nothing,
-}
-
-fn insert(text: &mut String, mark: &str, after: After, what: &str) {
-    let Some(at) = text.find(mark) else { return };
-    let at = match after {
-        After::Nothing => at,
-        After::StartTag => text[at..].find('>').map_or(at, |end| at + end + 1),
-    };
-    text.insert_str(at, what);
+/// Writes `what` at a place found in a part that the package was checked to have.
+fn insert(text: &mut String, at: Option<usize>, what: &str) {
+    if let Some(at) = at {
+        text.insert_str(at, what);
+    }
 }
 
 #[cfg(test)]

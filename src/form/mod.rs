@@ -233,9 +233,11 @@ impl Template {
             return Err(faults);
         }
         let mut placed = vec![false; definition.fields.len()];
-        let mut places = Vec::new();
-        programs.iter().for_each(|program| template::places(&program.nodes, &mut places));
-        for place in places {
+        let mut all = Vec::new();
+        for program in &programs {
+            template::places(&program.nodes, &mut all);
+        }
+        for place in all {
             if let Place::Field(field) = place {
                 placed[field] = true;
             }
@@ -305,7 +307,6 @@ impl Writer<'_> {
             match node {
                 Node::Copy(range) => out.push_str(&program.source[range.clone()]),
                 Node::CopyOnce(range) if row.is_none_or(|row| row == 0) => out.push_str(&program.source[range.clone()]),
-                Node::CopyOnce(_) => {}
                 Node::Write(text) => out.push_str(text),
                 Node::Value(place) => self.value(program, *place, row, ["</w:t>", "<w:t xml:space=\"preserve\">"], out),
                 Node::Run(place) => {
@@ -328,7 +329,7 @@ impl Writer<'_> {
                     }
                 }
                 Node::Block(block, body) if self.blocks[*block] => self.run(program, body, row, out),
-                Node::Block(..) => {}
+                Node::CopyOnce(_) | Node::Block(..) => {}
             }
         }
     }

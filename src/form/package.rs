@@ -119,6 +119,7 @@ impl Package {
         let mut faults = Vec::new();
         let mut relations = Vec::new();
         for (name, text) in &self.parts {
+            let is_relations = name.contains("_rels/");
             let place = format!("{file} 内的 {name}");
             let tree = match Tree::parse(text) {
                 Ok(tree) => tree,
@@ -127,7 +128,7 @@ impl Package {
                     continue;
                 }
             };
-            if name.ends_with(".rels") {
+            if is_relations {
                 for id in tree.ids().filter(|&id| tree.name(id).ends_with("Relationship")) {
                     let (kind, target) = (tree.value(id, "Type").unwrap_or_default(), tree.value(id, "Target").unwrap_or_default());
                     let kind = kind.rsplit('/').next().unwrap_or_default().to_owned();
@@ -175,7 +176,7 @@ fn dangerous_name(name: &str) -> Option<&'static str> {
     let leaves = name.starts_with('/') || name.contains('\\') || name.contains(':') || name.split('/').any(|step| step == "..");
     match () {
         () if leaves => Some("路径不安全"),
-        () if lower.ends_with(".bin") && lower.contains("vba") => Some("含有宏，不接受：请另存为不含宏的 .docx"),
+        () if lower.contains("vba") && lower.contains(".bin") => Some("含有宏，不接受：请另存为不含宏的 .docx"),
         () if lower.contains("/activex/") || lower.contains("/embeddings/") => Some("含有嵌入对象或控件，不接受：请删除后再存"),
         () => None,
     }

@@ -123,7 +123,7 @@ fn cells(form: &Form, request: &Request, shown: &[usize]) -> Result<Vec<String>,
                 let row =
                     |row: &Vec<super::Answer>| (0..columns.len()).map(|c| row[c].printed(columns.at(c))).collect::<Vec<_>>().join(" ");
                 let rows: Vec<String> = answers.lists[list].iter().map(row).collect();
-                text.push_str(&format!("（{}）", rows.join("，")));
+                text = format!("{text}（{}）", rows.join("，"));
             }
             text
         })

@@ -453,7 +453,7 @@ impl Compiler<'_> {
             let row = tree.around(at, "w:tr").map_or(0, |row| {
                 tree.inside(table).filter(|&id| tree.name(id) == "w:tr" && id <= row && tree.around(id, "w:tbl") == Some(table)).count()
             });
-            place.push_str(&format!("第 {number} 个表格第 {row} 行"));
+            place = format!("{place}第 {number} 个表格第 {row} 行");
         }
         let scope = tree.around(at, "w:tr").unwrap_or(at);
         let near = tree.visible(scope);
@@ -464,7 +464,9 @@ impl Compiler<'_> {
 /// The definition's fields that stand nowhere in the programs.
 pub fn missing(definition: &Definition, programs: &[Program]) -> Vec<String> {
     let mut placed = Vec::new();
-    programs.iter().for_each(|p| places(&p.nodes, &mut placed));
+    for program in programs {
+        places(&program.nodes, &mut placed);
+    }
     let used = definition.used_elsewhere();
     let fields = (0..definition.fields.len()).filter(|&i| !used.contains(definition.fields.name(i))).map(Place::Field);
     let lists = (0..definition.lists.len()).flat_map(|l| (0..definition.lists.at(l).fields.len()).map(move |c| Place::Column(l, c)));

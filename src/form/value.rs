@@ -10,10 +10,10 @@ use super::Request;
 use super::definition::{Compute, Definition, Field, Kind, nearest};
 use super::prefill::Source;
 use super::template::Place;
+use crate::record::{self, PictureFormat, PictureKind};
 
 const MAX_CHARS: usize = 2000;
 const MAX_PICTURE: usize = 10 << 20;
-const MAX_SIDE: u32 = 8000;
 /// What an empty date shows, for writing by hand.
 const DATE: &str = "yyyy年M月d日";
 
@@ -42,6 +42,16 @@ pub struct Picture {
     pub format: &'static str,
     /// Width and height in pixels.
     pub size: (u32, u32),
+}
+
+impl From<&record::Picture> for Picture {
+    fn from(picture: &record::Picture) -> Self {
+        let format = match picture.format {
+            PictureFormat::Jpeg => "jpeg",
+            PictureFormat::Png => "png",
+        };
+        Self { bytes: picture.bytes.clone(), format, size: (picture.width, picture.height) }
+    }
 }
 
 /// All values of one form, by position in its definition.
@@ -126,15 +136,12 @@ fn in_format(format: &str, part: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     let mut rest = format;
     while let Some(c) = rest.chars().next() {
-        match ["yyyy", "MM", "M", "dd", "d"].into_iter().find(|token| rest.starts_with(token)) {
-            Some(token) => {
-                out.push_str(&part(token));
-                rest = &rest[token.len()..];
-            }
-            None => {
-                out.push(c);
-                rest = &rest[c.len_utf8()..];
-            }
+        if let Some(token) = ["yyyy", "MM", "M", "dd", "d"].into_iter().find(|token| rest.starts_with(token)) {
+            out.push_str(&part(token));
+            rest = &rest[token.len()..];
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
         }
     }
     out
@@ -198,14 +205,7 @@ impl Reader<'_> {
         read
     }
 
-    fn answer(
-        &mut self,
-        place: &str,
-        field: &Field,
-        value: Option<&Value>,
-        name: &str,
-        specialty: Option<&crate::record::Specialty>,
-    ) -> Answer {
+    fn answer(&mut self, place: &str, field: &Field, value: Option<&Value>, name: &str, specialty: Option<&record::Specialty>) -> Answer {
         let given = match value.filter(|v| !v.is_null()) {
             Some(value) => self.given(field, value),
             None => Ok(self.taken_over(place, field, name, specialty)),
@@ -220,7 +220,7 @@ impl Reader<'_> {
         }
     }
 
-    fn taken_over(&mut self, place: &str, field: &Field, name: &str, specialty: Option<&crate::record::Specialty>) -> Answer {
+    fn taken_over(&mut self, place: &str, field: &Field, name: &str, specialty: Option<&record::Specialty>) -> Answer {
         let (Some(record), Some(source)) = (self.request.record, field.from) else { return Answer::Empty };
         let picture = match source {
             Source::Photo => &record.holder.photo,
@@ -228,11 +228,7 @@ impl Reader<'_> {
             _ => &None,
         };
         if let Some(picture) = picture {
-            let format = match picture.format {
-                crate::record::PictureFormat::Jpeg => "jpeg",
-                crate::record::PictureFormat::Png => "png",
-            };
-            return Answer::Picture(Picture { bytes: picture.bytes.clone(), format, size: (picture.width, picture.height) });
+            return Answer::Picture(Picture::from(&**picture));
         }
         let Some(text) = source.text(record, name, specialty) else { return Answer::Empty };
         self.given(field, &Value::String(text)).unwrap_or_else(|message| {
@@ -255,7 +251,7 @@ impl Reader<'_> {
             _ => return Err("应是文字".to_owned()),
         };
         if field.kind == Kind::Picture {
-            return if text.is_empty() { Ok(Answer::Empty) } else { self.picture(&text).map(Answer::Picture) };
+            return if text.is_empty() { Ok(Answer::Empty) } else { self.picture(&text, field).map(Answer::Picture) };
         }
         if field.kind == Kind::Qr {
             return Err("二维码由系统生成，不能填写".to_owned());
@@ -272,7 +268,7 @@ impl Reader<'_> {
         }
     }
 
-    fn picture(&self, source: &str) -> Result<Picture, String> {
+    fn picture(&self, source: &str, field: &Field) -> Result<Picture, String> {
         let bytes = if let Some(data) = source.strip_prefix("data:") {
             let (_, coded) = data.split_once(";base64,").ok_or("图片的 data: 应是 base64")?;
             STANDARD.decode(coded).map_err(|_| "图片的 base64 不完整".to_owned())?
@@ -288,17 +284,10 @@ impl Reader<'_> {
         if bytes.len() > MAX_PICTURE {
             return Err(format!("图片超过 {} MB", MAX_PICTURE >> 20));
         }
-        let reader = image::ImageReader::new(std::io::Cursor::new(&bytes)).with_guessed_format().map_err(|e| e.to_string())?;
-        let format = match reader.format() {
-            Some(image::ImageFormat::Png) => "png",
-            Some(image::ImageFormat::Jpeg) => "jpeg",
-            _ => return Err("不是 JPEG 或 PNG 图片".to_owned()),
-        };
-        let size = reader.into_dimensions().map_err(|_| "图片损坏，请重新导出".to_owned())?;
-        if size.0 > MAX_SIDE || size.1 > MAX_SIDE || size.0 == 0 || size.1 == 0 {
-            return Err(format!("图片 {} × {} 像素，每边应在 1 到 {MAX_SIDE} 之间", size.0, size.1));
-        }
-        Ok(Picture { bytes, format, size })
+        // A wide box is for a signature, whose transparency is kept; an upright one for a portrait.
+        let wide = field.box_mm.is_some_and(|[w, h]| w > h);
+        let kind = if wide { PictureKind::Signature } else { PictureKind::Photo };
+        record::Picture::decode(&bytes, kind).map(|p| Picture::from(&p)).map_err(|e| format!("图片不能用（{e}）"))
     }
 
     fn computed(&self, definition: &Definition, compute: &Compute, fields: &[Answer], lists: &[Vec<Vec<Answer>>]) -> Option<String> {

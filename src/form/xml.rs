@@ -1,4 +1,4 @@
-//! A WordprocessingML part as a tree of byte ranges over its own text, so that whatever is not touched stays as it was.
+//! A `WordprocessingML` part as a tree of byte ranges over its own text, so that whatever is not touched stays as it was.
 
 use std::ops::Range;
 

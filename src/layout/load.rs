@@ -14,8 +14,8 @@ use super::template::{DateForm, Forms, Scope, Template, Value};
 use super::typeset::{Align, Fit, Style, Valign, set, set_rotated};
 use super::{Layout, LayoutFault, art};
 use crate::font::Fonts;
-use crate::record::identifier::LicenceIdentifier;
 use crate::page::{Face, Item, Length, Path, Point, Rect, Role, Seal, Segment, Text};
+use crate::record::identifier::LicenceIdentifier;
 
 /// What every file of test keys says on its face.
 const SAMPLE_MARK: &str = "样张 SAMPLE";
@@ -32,7 +32,11 @@ pub(super) fn load(
     let layout = loader.layout(id, &spec);
     match layout {
         Some(layout) if loader.faults.is_empty() => Ok(layout),
-        _ => Err(loader.faults),
+        _ => {
+            // What a style gets wrong, each of its texts gets wrong: once is enough.
+            loader.faults.dedup();
+            Err(loader.faults)
+        }
     }
 }
 
@@ -429,17 +433,30 @@ alt = "二维码"
 
     #[test]
     fn faults_have_file_line_and_column() {
-        let one = |from: &str, to: &str, fault: &str| assert_eq!(faults(&GOOD.replacen(from, to, 1)), [format!("layouts/test.toml:{fault}")]);
-        one("qr_code = 200", "qr_cod = 200", "4:1: unknown field `qr_cod`, expected one of `name`, `type_code`, \
+        let one =
+            |from: &str, to: &str, fault: &str| assert_eq!(faults(&GOOD.replacen(from, to, 1)), [format!("layouts/test.toml:{fault}")]);
+        one(
+            "qr_code = 200",
+            "qr_cod = 200",
+            "4:1: unknown field `qr_cod`, expected one of `name`, `type_code`, \
              `type_code_provisional`, `qr_code`, `name_in_qr`, `number_shapes`, `date_form`, `words`, `rules`, `metadata`, `page`, \
-             `sample_mark`, `style`, `frame`, `rosette`, `drawing`, `line`, `text`, `image`, `qr`, `seal`; did you mean `qr_code`?");
-        one("{holder.name}", "{holder.nmae}", "20:10: unknown placeholder `holder.nmae`; did you mean `holder.name`?");
+             `sample_mark`, `style`, `frame`, `rosette`, `drawing`, `line`, `text`, `image`, `qr`, `seal`; did you mean `qr_code`?",
+        );
+        one("{holder.name}", "{holder.nmae}", "21:10: unknown placeholder `holder.nmae`; did you mean `holder.name`?");
         one("\"Hei\"", "\"Hay\"", "12:8: there is no chain of fonts `Hay`; there are Hei, HeiBold, Song, Kai");
         one("style = \"plain\"", "style = \"plian\"", "15:9: there is no [style.plian]; did you mean `plain`?");
         one("[30, 40, 60, 8]", "[30, 40, 190, 8]", "14:1: the box [30, 40, 190, 8] reaches over the edge of the page of 210 × 297 mm");
-        one("姓名：", "\u{E000}：", "14:1: the item `\u{E000}：` needs \u{E000} (U+E000), which no font of its chain has; add a font that has it");
-        one("[30, 40, 60, 8]", "[30, 40, 10, 8]", "14:1: the item `姓名：` does not fit its box of 10 × 8 mm: 1 line at 16.0 pt, \
-             the smallest size allowed; shorten it or give it more room");
+        one(
+            "姓名：",
+            "\u{E000}：",
+            "14:1: the item `\u{E000}：` needs \u{E000} (U+E000), which no font of its chain has; add a font that has it",
+        );
+        one(
+            "[30, 40, 60, 8]",
+            "[30, 40, 10, 8]",
+            "14:1: the item `姓名：` does not fit its box of 10 × 8 mm: 1 line at 16.0 pt, \
+             the smallest size allowed; shorten it or give it more room",
+        );
     }
 
     #[test]

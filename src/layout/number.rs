@@ -49,7 +49,8 @@ mod tests {
     fn a_shape_takes_its_numbers_and_no_others() {
         let shape = NumberShape::parse("@建安C1（####）#######").unwrap();
         assert!(shape.matches("京建安C1（2015）0000001"));
-        for other in ["京建安C1（2015）000001", "京建安C1（2015）00000011", "木建安C1（2015）0000001", "京建安C2（2015）0000001", ""] {
+        for other in ["京建安C1（2015）000001", "京建安C1（2015）00000011", "木建安C1（2015）0000001", "京建安C2（2015）0000001", ""]
+        {
             assert!(!shape.matches(other), "{other}");
         }
         assert!(NumberShape::parse("").is_err());

@@ -103,7 +103,7 @@ impl LicenceIdentifier {
     /// The check character over all parts (ISO 7064 MOD 37,36).
     pub fn check(&self) -> char {
         let all = format!("{}{}{}{:03}", self.type_code, self.issuer, self.serial, self.version);
-        mod_37_36(&all).expect("every part was found alphanumeric when it was made")
+        check_37_36(&all)
     }
 }
 
@@ -145,11 +145,7 @@ pub fn serial_number(serial: &str) -> Result<(), IdentifierError> {
 /// The check character of ISO 7064 MOD 37,36 over characters 0-9A-Z.
 pub fn mod_37_36(text: &str) -> Result<char, IdentifierError> {
     alphanumeric(text)?;
-    let product = text.bytes().fold(36, |product, byte| {
-        let sum = (product + base_36(byte)) % 36;
-        (if sum == 0 { 36 } else { sum } * 2) % 37
-    });
-    Ok(char::from(BASE_36[((37 - product) % 36) as usize]))
+    Ok(check_37_36(text))
 }
 
 /// What an identity number tells about the person.
@@ -179,7 +175,7 @@ pub fn bearer(number: &str) -> Result<Bearer, IdentifierError> {
     if !number.ends_with(|c: char| c.is_ascii_digit() || c == 'X') {
         return Err(IdentifierError::Character { position: 18, expected: "a digit or X" });
     }
-    let digits = |from: usize, to: usize| number[from..to].parse::<i16>().expect("digits, as found above");
+    let digits = |from: usize, to: usize| number.as_bytes()[from..to].iter().fold(0, |value, b| value * 10 + i16::from(b - b'0'));
     if !number.starts_with('9') && !PROVINCES.contains(&digits(0, 2)) {
         return Err(IdentifierError::Shape("a number that starts with the code of a province (GB/T 2260)"));
     }
@@ -422,6 +418,15 @@ const PROVINCES: [i16; 35] = [
 
 /// The short names that licence numbers start with; 军 for 总后基建营房部, 兵 for 新疆生产建设兵团.
 const PROVINCE_NAMES: &str = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新台港澳军兵";
+
+/// ISO 7064 MOD 37,36 over characters found to be 0-9A-Z before.
+fn check_37_36(text: &str) -> char {
+    let product = text.bytes().fold(36, |product, byte| {
+        let sum = (product + base_36(byte)) % 36;
+        (if sum == 0 { 36 } else { sum } * 2) % 37
+    });
+    char::from(BASE_36[((37 - product) % 36) as usize])
+}
 
 /// The value of 0-9A-Z, found to be such before.
 fn base_36(byte: u8) -> u32 {

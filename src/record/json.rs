@@ -72,7 +72,7 @@ impl<R: BufRead> Elements<R> {
         }
         let next = self.peek()?;
         match (self.state, next) {
-            (State::Objects, None) | (State::End, None) => return Ok(None),
+            (State::Objects | State::End, None) => return Ok(None),
             (State::FirstElement | State::NextElement, Some(b']')) => {
                 self.input.consume(1);
                 self.state = State::End;
@@ -229,7 +229,7 @@ pub(super) struct SyntaxError {
 /// Parses one piece. A name that stands twice in an object is refused: programs disagree on which of the two counts.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, SyntaxError> {
     if let Err(error) = std::str::from_utf8(bytes) {
-        let line = bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+        let line = bytes[..error.valid_up_to()].split(|&b| b == b'\n').count();
         return Err(SyntaxError { line, column: 1, why: "the file is not UTF-8; save it as UTF-8".into() });
     }
     serde_json::from_slice::<Strict>(bytes).map(|strict| strict.0).map_err(|error| {

@@ -355,16 +355,14 @@ impl Parser<'_> {
     }
 
     fn version(&mut self, object: &Object) -> u16 {
-        match object.value("version") {
-            None => 1,
-            Some(value) => match value.as_u64() {
-                Some(version @ 1..=999) => version as u16,
-                _ => {
-                    self.fault("version", "expected a whole number from 1 to 999");
-                    1
-                }
-            },
-        }
+        let version = match object.value("version") {
+            None => Some(1),
+            Some(value) => value.as_u64().filter(|version| (1..=999).contains(version)),
+        };
+        version.unwrap_or_else(|| {
+            self.fault("version", "expected a whole number from 1 to 999");
+            1
+        }) as u16
     }
 
     fn flag(&mut self, object: &Object, key: &str, default: Option<bool>) -> Option<bool> {
@@ -417,15 +415,11 @@ impl Parser<'_> {
     }
 
     fn member<'v>(&mut self, object: &Object<'v>, key: &str, known: &[&str], required: bool) -> Option<Object<'v>> {
-        match object.value(key) {
-            Some(value) => self.object(value, key, known),
-            None => {
-                if required {
-                    self.fault(key, "is missing");
-                }
-                None
-            }
+        let value = object.value(key);
+        if value.is_none() && required {
+            self.fault(key, "is missing");
         }
+        self.object(value?, key, known)
     }
 
     fn object<'v>(&mut self, value: &'v Value, path: &str, known: &[&str]) -> Option<Object<'v>> {
@@ -505,10 +499,11 @@ fn data_uri(raw: &str) -> Result<Vec<u8>, String> {
     if !head.ends_with(";base64") {
         return Err("is not base64; write data:image/jpeg;base64,…".into());
     }
-    match body.len() as u64 / 4 * 3 {
-        length if length > MOST_PICTURE_BYTES => Err(too_heavy(length)),
-        _ => BASE64.decode(body).map_err(|_| "is not correct base64".to_owned()),
+    let length = body.len() as u64 / 4 * 3;
+    if length > MOST_PICTURE_BYTES {
+        return Err(too_heavy(length));
     }
+    BASE64.decode(body).map_err(|_| "is not correct base64".to_owned())
 }
 
 fn too_heavy(length: u64) -> String {
@@ -798,5 +793,38 @@ mod tests {
     fn values_from_the_input_cannot_disturb_a_terminal() {
         let message = fault(&[("status", json!("\u{1B}[2J\u{202E}x".to_owned() + &"y".repeat(500)))]);
         assert!(!message.contains(['\u{1B}', '\u{202E}']) && message.len() < 300, "{message}");
+    }
+
+    #[test]
+    fn no_value_in_any_place_makes_it_panic() {
+        fn places(value: &Value, path: &str, found: &mut Vec<String>) {
+            let steps: Vec<(String, &Value)> = match value {
+                Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), v)).collect(),
+                Value::Array(list) => list.iter().enumerate().map(|(at, v)| (at.to_string(), v)).collect(),
+                _ => Vec::new(),
+            };
+            for (step, value) in steps {
+                let path = if path.is_empty() { step } else { format!("{path}.{step}") };
+                places(value, &path, found);
+                found.push(path);
+            }
+        }
+        let bare = [("holder.photo", Value::Null), ("holder.signature", Value::Null)];
+        let mut paths = Vec::new();
+        places(&good(), "", &mut paths);
+        assert!(paths.len() > 25);
+        let odd =
+            [json!(-1), json!(1e300), json!(""), json!("\u{0}"), json!("𬎆".repeat(70)), json!([[]]), json!({"": {}}), json!("today-9y")];
+        for path in &paths {
+            for value in &odd {
+                let mut changes = bare.to_vec();
+                changes.push((path, value.clone()));
+                if let Ok(record) = loaded(&with(&changes), &options()).record {
+                    // Whatever is accepted can be written and read again.
+                    let written = serde_json::to_value(&record).unwrap();
+                    assert_eq!(Record::from_json(&written, "again", None, &options()).record.as_ref(), Ok(&record), "{path}: {value}");
+                }
+            }
+        }
     }
 }

@@ -367,6 +367,72 @@ mod tests {
     }
 
     #[test]
+    fn the_encoding_of_a_table_is_found_or_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let utf16: Vec<u8> = "\u{FEFF}姓名\n王\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(&path, utf16).unwrap();
+        assert!(messages(&all(&[&path])[0])[0].ends_with("is UTF-16; save it as CSV UTF-8"));
+        // 䶮 as GB18030-2005 writes it, and a byte that is nothing.
+        fs::write(&path, b"\xD0\xD5\xC3\xFB\t\xB1\xE0\xBA\xC5\n\xCD\xF5\xFE\x9F\tN1\n\xFF\tN2\n").unwrap();
+        let loaded = all(&[&path]);
+        assert_eq!(loaded[0].number.as_deref(), Some("N1"));
+        assert!(!messages(&loaded[0]).iter().any(|m| m.contains("holder.name")), "{:?}", messages(&loaded[0]));
+        assert!(messages(&loaded[1])[0].contains("t.csv:3: holder.name: is not gb18030; save the file as CSV UTF-8"));
+    }
+
+    /// A workbook with one sheet of rows in `SpreadsheetML`.
+    fn workbook(rows: &str) -> Vec<u8> {
+        use std::io::Write as _;
+        let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+        let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+        let relation = |id: &str, kind: &str, target: &str| {
+            let package = "http://schemas.openxmlformats.org/package/2006/relationships";
+            let one = format!(r#"<Relationship Id="{id}" Type="{office}/{kind}" Target="{target}"/>"#);
+            format!(r#"<Relationships xmlns="{package}">{one}</Relationships>"#)
+        };
+        let sheets =
+            format!(r#"<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="s" sheetId="1" r:id="r1"/></sheets></workbook>"#);
+        let mut file = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        for (name, content) in [
+            ("_rels/.rels", relation("r1", "officeDocument", "xl/workbook.xml")),
+            ("xl/workbook.xml", sheets),
+            ("xl/_rels/workbook.xml.rels", relation("r1", "worksheet", "worksheets/sheet1.xml")),
+            ("xl/worksheets/sheet1.xml", format!(r#"<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>"#)),
+        ] {
+            file.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            file.write_all(content.as_bytes()).unwrap();
+        }
+        file.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn an_identity_number_that_a_workbook_keeps_as_a_number_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.xlsx");
+        let row = |number: u32, cells: &[&str]| {
+            let cell = |(at, value): (usize, &&str)| {
+                let name = format!("{}{number}", char::from(b'A' + at as u8));
+                match value.parse::<f64>() {
+                    Ok(value) => format!(r#"<c r="{name}"><v>{value}</v></c>"#),
+                    Err(_) => format!(r#"<c r="{name}" t="inlineStr"><is><t>{value}</t></is></c>"#),
+                }
+            };
+            format!(r#"<row r="{number}">{}</row>"#, cells.iter().enumerate().map(cell).collect::<String>())
+        };
+        let rows = [row(2, &["编号", "证件号码", "版本", "出生日期"]), row(5, &["20210001", "110000198506120010", "3", "44308"])];
+        fs::write(&path, workbook(&rows.concat())).unwrap();
+        let loaded = all(&[&path]);
+        assert_eq!((loaded.len(), loaded[0].number.as_deref()), (1, Some("20210001")));
+        assert!(loaded[0].source.ends_with("t.xlsx:5"));
+        let messages = messages(&loaded[0]).join("\n");
+        assert!(messages.contains("holder.id_number: is a number of more than 15 digits"), "{messages}");
+        assert!(!messages.contains("version") && !messages.contains("birth_date: `"), "{messages}");
+        fs::write(&path, "no workbook").unwrap();
+        assert!(self::messages(&all(&[&path])[0])[0].contains("is not an XLSX workbook that can be read"));
+    }
+
+    #[test]
     fn ten_thousand_lines_stream() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("many.jsonl");

@@ -39,13 +39,12 @@ pub(super) fn csv(mut input: impl BufRead + Send + 'static) -> Result<Rows, Vec<
     let mut probe = Vec::new();
     input.by_ref().take(PROBE_BYTES as u64).read_to_end(&mut probe).map_err(unreadable)?;
     let whole_file = probe.len() < PROBE_BYTES;
-    let encoding = match encoding_of(&probe, whole_file) {
-        Some(encoding) => encoding,
-        None => return Err(no_table("is UTF-16; save it as CSV UTF-8")),
+    let Some(encoding) = encoding_of(&probe, whole_file) else {
+        return Err(no_table("is UTF-16; save it as CSV UTF-8"));
     };
     let start = if probe.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     let first_line = probe.split(|&b| b == b'\n').next().unwrap_or_default();
-    let count = |separator: u8| first_line.iter().filter(|&&b| b == separator).count();
+    let count = |separator: u8| first_line.split(|&b| b == separator).count();
     let separator = [b',', b'\t', b';'].into_iter().max_by_key(|&s| (count(s), s == b',')).unwrap_or(b',');
     // A last line without its end gets one, so that lines can be counted from behind.
     let rest = Cursor::new(probe.split_off(start)).chain(input).chain(&b"\n"[..]);
@@ -58,17 +57,21 @@ pub(super) fn csv(mut input: impl BufRead + Send + 'static) -> Result<Rows, Vec<
     }
     let headings = record.iter().map(|cell| decode(cell).unwrap_or_default());
     let header = Header::read(1, headings)?;
+    let mut ended = false;
     Ok(Box::new(std::iter::from_fn(move || {
         loop {
-            let (number, refused) = match reader.read_byte_record(&mut record) {
+            let read = if ended { Ok(false) } else { reader.read_byte_record(&mut record) };
+            match read {
+                Ok(true) => {}
                 Ok(false) => return None,
-                // Counted from the row's end, because the reader passes over blank lines before a row.
-                Ok(true) => (reader.position().line() as usize - 1 - record.as_slice().iter().filter(|&&b| b == b'\n').count(), None),
-                Err(error) => (error.position().map_or(0, |p| p.line() as usize), Some(error.to_string())),
-            };
-            if let Some(why) = refused {
-                return Some(Row { number, value: Err(format!("cannot be read: {why}")), faults: Vec::new() });
+                Err(error) => {
+                    ended = true;
+                    let number = reader.position().line() as usize;
+                    return Some(Row { number, value: Err(format!("cannot be read: {error}")), faults: Vec::new() });
+                }
             }
+            // Counted from the row's end, because the reader passes over blank lines before a row.
+            let number = reader.position().line() as usize - record.as_slice().split(|&b| b == b'\n').count();
             if record.iter().all(|cell| cell.trim_ascii().is_empty()) {
                 continue;
             }
@@ -124,8 +127,6 @@ fn cells(sheet: &Range<Data>, row: usize) -> impl Iterator<Item = Cell> + '_ {
             Cell::Text(format!("{year:04}-{month:02}-{day:02}"))
         }
         Some(Data::Error(error)) => Cell::Wrong(format!("holds the error {error}")),
-        #[expect(unreachable_patterns, reason = "calamine may learn more kinds of cell")]
-        Some(_) => Cell::Wrong("holds a kind of value that is not known".into()),
     })
 }
 
@@ -373,6 +374,7 @@ fn no_table(message: impl Into<String>) -> Vec<HeaderFault> {
     vec![HeaderFault { row: None, column: String::new(), message: message.into() }]
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
 fn unreadable(error: io::Error) -> Vec<HeaderFault> {
     no_table(format!("cannot be read: {error}"))
 }

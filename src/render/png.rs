@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use image::imageops::FilterType;
+use image::imageops::{self, FilterType};
+use image::{Rgba, RgbaImage};
 use skrifa::outline::OutlinePen;
 use tiny_skia::{Color, FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, PixmapPaint, PremultipliedColorU8, Stroke, Transform};
 
@@ -10,7 +11,7 @@ use super::RenderError;
 use crate::font::Fonts;
 use crate::layout::Document;
 use crate::page::{Art, Face, Image, Item, Length, Page, Path, Qr, Rect, Rgb, Seal, Segment, Symbol, Text};
-use crate::record::PictureFormat;
+use crate::record::Picture;
 
 /// Draws PNG previews; each face is drawn once.
 pub struct PngRenderer {
@@ -129,23 +130,11 @@ impl Canvas {
         }
     }
 
-    /// Photos are small files for large boxes: they are resampled once, to whole pixels, so that edges stay sharp.
+    /// Photos have more pixels than a preview: they are resampled once, to whole pixels, so that edges stay sharp.
     fn image(&mut self, image: &Image) -> Result<(), String> {
-        let format = match image.picture.format {
-            PictureFormat::Jpeg => image::ImageFormat::Jpeg,
-            PictureFormat::Png => image::ImageFormat::Png,
-        };
-        let decoded = image::load_from_memory_with_format(&image.picture.bytes, format).map_err(|e| format!("{}: {e}", image.alt))?;
-        let mut source = decoded.into_rgba8();
-        for pixel in source.pixels_mut() {
-            // Premultiplied, else the colour of transparent pixels would bleed into their neighbours.
-            let [r, g, b, a] = pixel.0;
-            let by = |c: u8| ((u32::from(c) * u32::from(a) + 127) / 255) as u8;
-            pixel.0 = [by(r), by(g), by(b), a];
-        }
         let (left, top, width, height) = self.whole(&image.area);
-        let scaled = image::imageops::resize(&source, width, height, FilterType::CatmullRom);
-        let mut picture = Pixmap::new(width, height).ok_or_else(|| format!("{}: no picture of {width} × {height} pixels", image.alt))?;
+        let scaled = imageops::resize(&premultiplied(&image.picture), width, height, FilterType::CatmullRom);
+        let mut picture = Pixmap::new(width, height).ok_or_else(|| format!("{}: no picture has {width} × {height} pixels", image.alt))?;
         for (to, from) in picture.pixels_mut().iter_mut().zip(scaled.pixels()) {
             let [r, g, b, a] = from.0;
             // The filter overshoots at edges; a colour may not exceed its alpha.
@@ -235,6 +224,19 @@ impl Canvas {
     }
 }
 
+/// With each colour multiplied by its alpha, else the colour of transparent pixels would bleed into their neighbours.
+fn premultiplied(picture: &Picture) -> RgbaImage {
+    let pixels = picture.pixels();
+    let across = picture.width as usize;
+    RgbaImage::from_fn(picture.width, picture.height, |x, y| {
+        let i = y as usize * across + x as usize;
+        let alpha = pixels.alpha.map_or(255, |alpha| alpha[i]);
+        let by = |c: u8| ((u16::from(c) * u16::from(alpha) + 127) / 255) as u8;
+        let [r, g, b] = if picture.grey { [pixels.colour[i]; 3] } else { [0, 1, 2].map(|channel| pixels.colour[3 * i + channel]) };
+        Rgba([by(r), by(g), by(b), alpha])
+    })
+}
+
 /// Pixels to a module of a symbol in a box `side` pixels wide: the nearest whole number, unless more than half the quiet zone
 /// would then lie outside the box, where other things may stand.
 fn module_pixels(symbol: &Symbol, side: usize) -> usize {
@@ -286,6 +288,7 @@ mod tests {
 
     use super::super::specimen;
     use super::*;
+    use crate::record::PictureKind;
 
     fn draw(document: &Document, fonts: &Arc<Fonts>, faces: &[Arc<Face>]) -> Vec<u8> {
         PngRenderer::new(fonts, faces, 150).unwrap().render(document).unwrap()
@@ -393,22 +396,20 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_fills_its_box_and_a_broken_one_is_named() {
+    fn a_picture_fills_its_box_to_the_corners() {
         let fonts = fonts();
-        let red = image::RgbaImage::from_pixel(64, 64, image::Rgba([200, 0, 0, 128]));
+        let red = RgbaImage::from_pixel(64, 64, Rgba([200, 0, 0, 128]));
         let mut bytes = Vec::new();
         red.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
-        let mut picture = specimen::signature();
-        (picture.width, picture.height, picture.bytes) = (64, 64, bytes);
-        let image = |picture| {
-            Item::Image(Image { area: Rect::mm(30.0, 30.0, 20.0, 20.0), picture: Arc::new(picture), alt: "个人签名".to_owned() })
-        };
-        let drawn = pixels(&draw(&only(&fonts, vec![image(picture.clone())]), &fonts, &[]));
+        let picture = Arc::new(Picture::decode(&bytes, PictureKind::Signature).unwrap());
+        let drawn = pixels(&draw(
+            &only(&fonts, vec![Item::Image(Image { area: Rect::mm(30.0, 30.0, 20.0, 20.0), picture, alt: String::new() })]),
+            &fonts,
+            &[],
+        ));
         for (x, y) in [(30.1, 30.1), (40.0, 40.0), (49.9, 49.9)] {
-            assert_eq!(at(&drawn, x, y), [227, 127, 127], "half over white, the corners included");
+            assert_eq!(at(&drawn, x, y), [227, 127, 127], "half over white");
         }
-        picture.bytes.truncate(60);
-        let error = PngRenderer::new(&fonts, &[], 150).unwrap().render(&only(&fonts, vec![image(picture)])).unwrap_err();
-        assert!(error.to_string().contains("个人签名"), "{error}");
+        assert_eq!([at(&drawn, 29.8, 40.0), at(&drawn, 50.2, 40.0)], [[255; 3]; 2]);
     }
 }

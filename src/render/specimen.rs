@@ -59,14 +59,12 @@ pub fn symbol() -> Symbol {
 
 /// A photograph of the samples.
 pub fn photo() -> Picture {
-    let bytes = include_bytes!("../../samples/records/photos/p01.jpg");
-    Picture::decode(bytes, PictureKind::Photo).expect("a good sample")
+    Picture::decode(include_bytes!("../../samples/records/photos/p01.jpg"), PictureKind::Photo).expect("a good sample")
 }
 
 /// A signature of the samples, with alpha.
 pub fn signature() -> Picture {
-    let bytes = include_bytes!("../../samples/records/signatures/s01.png");
-    Picture::decode(bytes, PictureKind::Signature).expect("a good sample")
+    Picture::decode(include_bytes!("../../samples/records/signatures/s01.png"), PictureKind::Signature).expect("a good sample")
 }
 
 /// A document with one of everything, set out like a licence.

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use base64::Engine as _;
 use quick_xml::escape::escape;
 use skrifa::outline::OutlinePen;
 
 use crate::font::{FontId, Fonts};
 use crate::layout::Document;
 use crate::page::{Image, Item, Length, Path, Point, Qr, Rgb, Role, Seal, Segment, Symbol, Text};
-use crate::record::PictureFormat;
 
 /// The document as SVG, in millimetres. Same document, same bytes.
 pub fn render(fonts: &Fonts, document: &Document) -> String {
@@ -93,19 +91,15 @@ impl Drawing<'_> {
     }
 
     fn image(&mut self, image: &Image) {
-        let media_type = match image.picture.format {
-            PictureFormat::Jpeg => "image/jpeg",
-            PictureFormat::Png => "image/png",
-        };
-        let data = base64::engine::general_purpose::STANDARD.encode(&image.picture.bytes);
         let area = &image.area;
         self.put(format_args!(
-            "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" href=\"data:{media_type};base64,{data}\">\
+            "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" href=\"{}\">\
              <title>{}</title></image>\n",
             area.x,
             area.y,
             area.w,
             area.h,
+            image.picture.to_data_uri(),
             escape(&image.alt)
         ));
     }

@@ -58,7 +58,7 @@ impl Algorithm {
     /// Digests what is given in parts.
     pub fn digest(self, parts: &[&[u8]]) -> Vec<u8> {
         fn over<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
-            parts.iter().fold(D::new(), |digest, part| digest.chain_update(part)).finalize().to_vec()
+            parts.iter().fold(D::new(), D::chain_update).finalize().to_vec()
         }
         match self {
             Self::Ed25519 => over::<Sha512>(parts),

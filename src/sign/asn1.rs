@@ -20,15 +20,16 @@ pub(super) fn bits(bytes: &[u8]) -> BitString {
 /// Whole seconds, from 1970 to 9999.
 pub(super) fn date_time(at: Timestamp) -> DateTime {
     let since = std::time::Duration::from_secs(at.as_second().max(0).cast_unsigned());
-    DateTime::from_unix_duration(since).expect("`Timestamp` ends with the year 9999, as `DateTime` does")
+    DateTime::from_unix_duration(since).expect("`Timestamp` ends a day before `DateTime` does")
 }
 
 pub(super) fn generalized_time(at: Timestamp) -> GeneralizedTime {
     GeneralizedTime::from_date_time(date_time(at))
 }
 
-pub(super) fn timestamp(at: GeneralizedTime) -> Timestamp {
-    Timestamp::from_second(at.to_unix_duration().as_secs().cast_signed()).expect("`DateTime` ends with the year 9999, as `Timestamp` does")
+/// Back again. RFC 5280 4.1.2.5 writes "never" as the last second of 9999, a day after the last `Timestamp`.
+pub(super) fn timestamp(since_1970: std::time::Duration) -> Timestamp {
+    Timestamp::from_second(since_1970.as_secs().cast_signed()).unwrap_or(Timestamp::MAX)
 }
 
 /// Bytes as base64 in JSON, for plain data that travels to a remote signer and back.
@@ -43,5 +44,18 @@ pub(super) mod base64_bytes {
 
     pub(in crate::sign) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_go_there_and_back() {
+        let at: Timestamp = "2026-03-01T04:00:00Z".parse().unwrap();
+        assert_eq!(timestamp(generalized_time(at).to_unix_duration()), at);
+        assert_eq!(timestamp(DateTime::INFINITY.unix_duration()), Timestamp::MAX, "a certificate without an end");
+        date_time(Timestamp::MAX);
     }
 }

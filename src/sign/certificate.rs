@@ -9,7 +9,7 @@ use x509_cert::crl::CertificateList;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use super::algorithm::PublicKey;
-use super::asn1::to_der;
+use super::asn1::{timestamp, to_der};
 use super::{SignError, keyfile};
 
 /// A certificate, parsed, with a public key that is known here.
@@ -72,11 +72,7 @@ impl Certificate {
     /// First and last instant of its validity.
     pub fn validity(&self) -> (Timestamp, Timestamp) {
         let validity = self.parsed.tbs_certificate().validity();
-        let instant = |time: x509_cert::time::Time| {
-            Timestamp::from_second(time.to_unix_duration().as_secs().cast_signed())
-                .expect("X.509 ends with the year 9999, as `Timestamp` does")
-        };
-        (instant(validity.not_before), instant(validity.not_after))
+        (timestamp(validity.not_before.to_unix_duration()), timestamp(validity.not_after.to_unix_duration()))
     }
 
     /// Refuses the certificate before and after its validity.

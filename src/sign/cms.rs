@@ -1,4 +1,4 @@
-//! CMS signatures as PAdES B-B and GB/T 35275 want them, detached: prepared, signed elsewhere, completed; and read back strictly.
+//! CMS signatures as `PAdES` B-B and GB/T 35275 want them, detached: prepared, signed elsewhere, completed; and read back strictly.
 
 use der::asn1::{Any, ObjectIdentifier, OctetString, SetOfVec};
 use der::{Decode as _, Sequence};
@@ -31,7 +31,7 @@ pub struct Prepared {
 struct Der(#[serde(with = "base64_bytes")] Vec<u8>);
 
 /// Prepares a signature over content given in parts (a PDF's bytes before and after the signature's own place). There is no
-/// signing-time attribute: PAdES keeps that instant in the PDF (EN 319 142-1 6.3).
+/// signing-time attribute: `PAdES` keeps that instant in the PDF (EN 319 142-1 6.3).
 pub fn prepare(chain: &[Certificate], content: &[&[u8]], at: Timestamp) -> Result<Prepared, SignError> {
     let signer = &chain[0];
     signer.check_valid(at)?;
@@ -43,7 +43,7 @@ pub fn prepare(chain: &[Certificate], content: &[&[u8]], at: Timestamp) -> Resul
         attribute(MESSAGE_DIGEST, to_any(&octets(&digest))),
         attribute(SIGNING_CERTIFICATE_V2, to_any(&SigningCertificate::pin(signer))),
     ]);
-    let attributes = to_der(&attributes.expect("three different attributes are a set"));
+    let attributes = to_der(&attributes.map_err(|e| SignError::Prepared(e.to_string()))?);
     let certificates =
         chain.iter().filter(|certificate| !certificate.is_root()).map(|certificate| Der(certificate.der().to_vec())).collect();
     Ok(Prepared { algorithm, certificates, attributes })
@@ -68,7 +68,7 @@ impl Prepared {
     }
 
     /// The finished CMS, after checking that the signature is one by the signer's key over these attributes.
-    /// `time_stamp` is a token over the signature ([`super::timestamp`]), which makes it PAdES B-T.
+    /// `time_stamp` is a token over the signature ([`super::timestamp`]), which makes it `PAdES` B-T.
     pub fn complete(&self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
         let signer = self.signer()?;
         if !signer.key().holds(&self.attributes, signature) {
@@ -110,7 +110,7 @@ impl Prepared {
             unsigned_attributes: unsigned,
         };
         let certificates: Vec<Any> = self.certificates.iter().map(|certificate| any(&certificate.0)).collect::<Result<_, _>>()?;
-        let signed = SignedData {
+        let body = SignedData {
             version: 1,
             digest_algorithms: SetOfVec::try_from(vec![self.algorithm.digest_identifier()]).map_err(broken)?,
             content: EncapsulatedContent { content_type: if gb { GB_DATA } else { DATA }, content: None },
@@ -118,7 +118,7 @@ impl Prepared {
             revocations: None,
             signers: SetOfVec::try_from(vec![any(&to_der(&signer))?]).map_err(broken)?,
         };
-        Ok(to_der(&ContentInfo { content_type: if gb { GB_SIGNED_DATA } else { SIGNED_DATA }, content: signed }))
+        Ok(to_der(&ContentInfo { content_type: if gb { GB_SIGNED_DATA } else { SIGNED_DATA }, content: body }))
     }
 }
 
@@ -171,16 +171,16 @@ fn judge(info: ContentInfo) -> Result<Opened, CmsFault> {
     if ![SIGNED_DATA, GB_SIGNED_DATA].contains(&info.content_type) {
         return Err(CmsFault::Malformed(format!("the content type {} is no signed data", info.content_type)));
     }
-    let signed = info.content;
-    let [signer] = signed.signers.as_slice() else { return Err(CmsFault::Signers(signed.signers.len())) };
+    let body = info.content;
+    let [signer] = body.signers.as_slice() else { return Err(CmsFault::Signers(body.signers.len())) };
     let signer: SignerInfo = signer.decode_as().map_err(|e: der::Error| CmsFault::Malformed(e.to_string()))?;
     // RFC 5652 5.1: version 3 where the content is of a type of its own, as in a time-stamp.
-    let version = if [DATA, GB_DATA].contains(&signed.content.content_type) { 1 } else { 3 };
-    if (signed.version, signer.version) != (version, 1) {
+    let version = if [DATA, GB_DATA].contains(&body.content.content_type) { 1 } else { 3 };
+    if (body.version, signer.version) != (version, 1) {
         return Err(CmsFault::Malformed("its versions are not what RFC 5652 asks for".to_owned()));
     }
     let certificates: Vec<Certificate> =
-        signed.certificates.iter().flat_map(SetOfVec::iter).filter_map(|any| Certificate::from_der(&to_der(any)).ok()).collect();
+        body.certificates.iter().flat_map(SetOfVec::iter).filter_map(|any| Certificate::from_der(&to_der(any)).ok()).collect();
     let is_signer = |certificate: &&Certificate| {
         let tbs = certificate.parsed().tbs_certificate();
         *tbs.issuer() == signer.issuer_and_serial.issuer && *tbs.serial_number() == signer.issuer_and_serial.serial
@@ -190,7 +190,7 @@ fn judge(info: ContentInfo) -> Result<Opened, CmsFault> {
     let names = [algorithm.cms_identifier(), algorithm.identifier()];
     let rsa_by_key = algorithm == Algorithm::Rsa && signer.signature_algorithm.oid == RSA_ENCRYPTION;
     let digest = algorithm.digest_identifier().oid;
-    let one_digest = signer.digest_algorithm.oid == digest && signed.digest_algorithms.iter().all(|a| a.oid == digest);
+    let one_digest = signer.digest_algorithm.oid == digest && body.digest_algorithms.iter().all(|a| a.oid == digest);
     if !one_digest || !(names.contains(&signer.signature_algorithm) || rsa_by_key) {
         return Err(CmsFault::Algorithm(format!("{} with {}", signer.signature_algorithm.oid, signer.digest_algorithm.oid)));
     }
@@ -203,7 +203,7 @@ fn judge(info: ContentInfo) -> Result<Opened, CmsFault> {
     };
     let content_type: ObjectIdentifier =
         single(CONTENT_TYPE, "contentType")?.decode_as().map_err(|_| CmsFault::Attribute("contentType"))?;
-    if content_type != signed.content.content_type {
+    if content_type != body.content.content_type {
         return Err(CmsFault::Attribute("contentType"));
     }
     let digest: OctetString = single(MESSAGE_DIGEST, "messageDigest")?.decode_as().map_err(|_| CmsFault::Attribute("messageDigest"))?;
@@ -215,7 +215,7 @@ fn judge(info: ContentInfo) -> Result<Opened, CmsFault> {
     if !certificate.key().holds(&to_der(&signer.signed_attributes), signer.signature.as_bytes()) {
         return Err(CmsFault::Signature);
     }
-    let content = signed.content.content.map(|any| any.decode_as::<OctetString>().map(OctetString::into_bytes)).transpose();
+    let content = body.content.content.map(|any| any.decode_as::<OctetString>().map(OctetString::into_bytes)).transpose();
     let token = signer.unsigned_attributes.iter().flat_map(SetOfVec::iter).find(|attribute| attribute.oid == TIME_STAMP_TOKEN);
     Ok(Opened {
         signer: certificate,

@@ -147,8 +147,8 @@ impl Place<'_> {
             certify(entry, &key.spki(), &key.spki(), &entry.subject(), &key, now)?
         } else {
             let issuer = self.make_if_missing(&entry.issuer, now)?;
-            let issued = certify(entry, &key.spki(), &issuer.spki, &issuer.subject, &issuer.key, now)?;
-            issued + &issuer.chain
+            let own = certify(entry, &key.spki(), &issuer.spki, &issuer.subject, &issuer.key, now)?;
+            own + &issuer.chain
         };
         keyfile::make_folder(&self.0.join("certificates"), Access::Public)?;
         keyfile::write(&self.private(&entry.id), key.to_pkcs8_pem().as_bytes(), Access::Private)?;

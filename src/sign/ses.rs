@@ -97,7 +97,7 @@ pub fn prepare(seal: &Seal, signer: &Certificate, signature_xml: &[u8], path: &s
     }
     let content = ToBeSigned {
         version: VERSION,
-        seal: Any::from_der(&seal.der).expect("parsed before"),
+        seal: Any::from_der(&seal.der).map_err(|e| wrong(e.to_string()))?,
         at: generalized_time(at),
         data_hash: bits(&Algorithm::Sm2.digest(&[signature_xml])),
         property: Ia5String::new(path).map_err(|_| wrong(format!("cannot be put to `{path}`: the path is not ASCII")))?,
@@ -199,7 +199,8 @@ impl Seal {
 
     /// First and last instant at which it may be used.
     pub fn validity(&self) -> (Timestamp, Timestamp) {
-        (timestamp(self.info.property.valid_from), timestamp(self.info.property.valid_to))
+        let property = &self.info.property;
+        (timestamp(property.valid_from.to_unix_duration()), timestamp(property.valid_to.to_unix_duration()))
     }
 
     /// Whether a certificate is among those that may seal with it, byte for byte.
@@ -236,7 +237,7 @@ pub fn open(der: &[u8]) -> Result<Opened, SesFault> {
     check_signature(&signer, sealed.algorithm, &content, &sealed.signature)?;
     let content: ToBeSigned = strict(&content)?;
     let seal = Seal::from_der(&to_der(&content.seal))?;
-    let at = timestamp(content.at);
+    let at = timestamp(content.at.to_unix_duration());
     let (from, to) = seal.validity();
     if content.version != VERSION {
         return Err(SesFault::Malformed("it is no signature of version 4".to_owned()));

@@ -72,13 +72,13 @@ fn read(token: &[u8], bytes: &[u8]) -> Result<(TimeStamp, Option<Uint>), TimeSta
     }
     // RFC 3161 2.3: a key for this purpose alone, and marked critical.
     let purpose = opened.signer.parsed().tbs_certificate().get_extension::<ExtendedKeyUsage>().ok().flatten();
-    if !purpose.is_some_and(|(critical, usage)| critical && usage.0 == [TIME_STAMPING]) {
+    if purpose.is_none_or(|(critical, usage)| !critical || usage.0 != [TIME_STAMPING]) {
         return Err(TimeStampFault::Purpose(opened.signer.subject()));
     }
     let info = Info::from_der(&content).map_err(|e| TimeStampFault::Malformed(e.to_string()))?;
-    let digests = [Algorithm::EcdsaP256, Algorithm::Ed25519, Algorithm::Sm2].into_iter();
-    let by = digests.clone().find(|a| a.digest_identifier().oid == info.imprint.algorithm.oid);
-    if !by.is_some_and(|by| by.digest(&[bytes]) == info.imprint.digest.as_bytes()) {
+    let mut digests = [Algorithm::EcdsaP256, Algorithm::Ed25519, Algorithm::Sm2].into_iter();
+    let by = digests.find(|a| a.digest_identifier().oid == info.imprint.algorithm.oid);
+    if by.is_none_or(|by| by.digest(&[bytes]) != info.imprint.digest.as_bytes()) {
         return Err(TimeStampFault::OtherBytes);
     }
     let at = instant(&info.at).ok_or_else(|| TimeStampFault::Malformed("its instant is none".to_owned()))?;

@@ -53,8 +53,9 @@ def expected(form: str, data: dict) -> dict[str, list[str]]:
             found[name] = [written(field, data[name])]
     for name, many in known.get("lists", {}).items():
         for column, field in many["fields"].items():
-            rows = [row for row in data.get(name, []) if column in row]
-            found[f"{name}.{column}"] = [written(field, row[column]) for row in rows]
+            rows = data.get(name, [])
+            if any(column in row for row in rows):
+                found[f"{name}.{column}"] = [written(field, row[column]) if column in row else "" for row in rows]
     return found
 
 

@@ -95,7 +95,8 @@ pub fn dump(document: &Document) -> String {
                 }
                 Item::Path(path) => {
                     let curves = path.segments.iter().filter(|s| matches!(s, Segment::Cubic(..))).count();
-                    writeln!(out, "{part} path {} segments, {curves} curves {:?} {:?}", path.segments.len(), path.fill, path.stroke).unwrap();
+                    writeln!(out, "{part} path {} segments, {curves} curves {:?} {:?}", path.segments.len(), path.fill, path.stroke)
+                        .unwrap();
                 }
                 Item::Qr(qr) => writeln!(out, "{part} qr {} {} modules", rect(&qr.area), qr.symbol.side).unwrap(),
                 Item::Seal(seal) => writeln!(out, "{part} seal {} {}", rect(&seal.area), seal.alt).unwrap(),

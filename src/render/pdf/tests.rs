@@ -203,7 +203,7 @@ fn actual_texts(read: &Read) -> Vec<String> {
 #[test]
 fn lines_that_programs_would_misread_say_their_text() {
     let mut document = document();
-    assert_eq!(actual_texts(&Read::of(&document)), ["一级建造师注册证书", "样张 SAMPLE"]);
+    assert_eq!(actual_texts(&Read::of(&document)), ["样张 SAMPLE", "一级建造师注册证书"]);
 
     // Two characters that the font draws with one glyph.
     let chain = FONTS.chain("Hei").unwrap();
@@ -218,7 +218,7 @@ fn lines_that_programs_would_misread_say_their_text() {
         document.page.items.push(Item::Text(specimen::text(&FONTS, "Hei", &format!("甲{ch}乙"), (20.0, y), 12.0, Rgb::BLACK)));
     }
     // The glyph can stand for one of them; the other's line says so.
-    assert_eq!(actual_texts(&Read::of(&document))[2..], [format!("甲{one}乙")]);
+    assert_eq!(actual_texts(&Read::of(&document)).last(), Some(&format!("甲{one}乙")));
 }
 
 #[test]
@@ -262,15 +262,18 @@ fn the_tree_reads_title_then_label_and_value_then_figures_with_words() {
     assert_eq!(seen.len(), parents.len());
     let expected = [
         "H1 一级建造师注册证书",
-        "P 姓　　名：王䶮 𬎆 㛃",
-        "P 注册专业：建筑工程（有效期：2019-10-14至2022-10-13）",
+        "P 姓　　名：王䶮 𬎆 㛃 O'Brien",
+        "P 注册编号：京1112012201990001",
         "P 聘用企业：北京测试云川建筑工程有限公司",
+        "P 注册专业：建筑工程（有效期：2019-10-14至2022-10-13）",
         // Nothing but the photo stands on this label's line.
         "P 签名日期：",
         "Figure [照片]",
         "Figure [签名]",
         "Figure [二维码]",
-        "P 中华人民共和国住房和城乡建设部",
+        "P 中华人民共和国",
+        "P 住房和城乡建设部",
+        "Figure [测试专用章]",
         "Figure [测试专用章]",
         "P 姓名： 阿卜杜勒·艾合买提 MÜLLER, JOHANN Œuvré",
         "P 聘用企业： 北京测试云川建筑工程有限公司𠅤𫖯𬭎",
@@ -287,7 +290,7 @@ fn what_the_file_says_about_itself_agrees() {
     assert_eq!((entry("Title"), entry("Author"), entry("Subject")), (document.title, document.author, document.subject));
     assert_eq!((entry("CreationDate"), entry("ModDate")), ("D:19700101080000+08'00'".into(), "D:19700101080000+08'00'".into()));
 
-    let xmp = String::from_utf8(read.at(&["Metadata"]).as_stream().unwrap().content.clone()).unwrap();
+    let xmp = String::from_utf8(read.at(&["Metadata"]).as_stream().unwrap().get_plain_content().unwrap()).unwrap();
     for part in [
         "<xmp:CreateDate>1970-01-01T08:00:00+08:00</xmp:CreateDate>",
         "<pdfaid:part>3</pdfaid:part><pdfaid:conformance>U</pdfaid:conformance>",
@@ -366,11 +369,11 @@ fn a_seal_is_an_object_of_its_own_with_its_opacity() {
     let read = Read::of(&document);
     let seal = read.resource("XObject", b"HS0").as_stream().unwrap();
     let content = String::from_utf8(seal.get_plain_content().unwrap()).unwrap();
-    assert!(content.starts_with("/A200 gs\n"), "{content}");
+    assert!(content.starts_with("/A204 gs\n"), "{content}");
     let states = seal.dict.get(b"Resources").and_then(|r| r.as_dict().unwrap().get(b"ExtGState")).unwrap().as_dict().unwrap();
-    let state = states.get(b"A200").unwrap().as_dict().unwrap();
+    let state = states.get(b"A204").unwrap().as_dict().unwrap();
     for key in ["ca", "CA"] {
-        assert_eq!(state.get(key.as_bytes()).unwrap(), &Object::Real(0.784));
+        assert_eq!(state.get(key.as_bytes()).unwrap(), &Object::Real(0.8));
     }
 
     let Some(Item::Seal(Seal { art, .. })) = document.page.items.iter().find(|item| matches!(item, Item::Seal(_))) else { panic!() };
