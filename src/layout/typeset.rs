@@ -542,7 +542,8 @@ mod tests {
         let setting = set(&FONTS, &bold, room(5.0, 1), "测試丶㐀中").unwrap();
         assert!(setting.runs.len() > 1);
         assert!(setting.runs.windows(2).all(|two| two[0].font != two[1].font && two[0].origin.x + two[0].width() == two[1].origin.x));
-        assert_eq!(setting.runs.iter().map(Run::text).collect::<String>(), "测試丶㐀中");
+        let text: String = setting.runs.iter().map(Run::text).collect();
+        assert_eq!(text, "测試丶㐀中");
     }
 
     #[test]
