@@ -41,6 +41,9 @@ pub struct VerifyArgs {
 /// Runs it.
 pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let own = settings.keys.join("trust");
+    if args.trust.is_none() && !own.is_dir() {
+        anyhow::bail!("{}: no keys to believe; give those that the authority publishes with --trust", own.display());
+    }
     let trusted = read_trust(args.trust.as_deref().unwrap_or(&own))?;
     let judge = Judge { trusted: &trusted, verify_base: &settings.verify_base, at: super::instant(args.as_of) };
     let mut out = std::io::stdout().lock();

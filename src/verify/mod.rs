@@ -38,7 +38,7 @@ pub struct Verdict {
     /// What it says, when it is genuine.
     #[serde(flatten)]
     pub licence: Option<Licence>,
-    /// The instant of the answer.
+    /// The instant of the answer, in whole seconds.
     pub as_of: Timestamp,
 }
 
@@ -178,7 +178,8 @@ impl Finding {
 
     fn verdict(self, judge: &Judge, file: &str, kind: Kind) -> Verdict {
         let Self { grade, state, reason, licence } = self;
-        Verdict { file: file.to_owned(), grade, kind, state, reason: reason.zh, reason_en: reason.en, licence, as_of: judge.at }
+        let as_of = Timestamp::from_second(judge.at.as_second()).expect("the seconds of a timestamp are in range");
+        Verdict { file: file.to_owned(), grade, kind, state, reason: reason.zh, reason_en: reason.en, licence, as_of }
     }
 }
 
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn a_verdict_is_one_flat_json_object() {
         let keys = trusted(false);
-        let verdict = judge(&keys, "2021-05-01T00:00:00Z").text(&format!("{BASE}{}", digits(0)));
+        let verdict = judge(&keys, "2021-05-01T00:00:00.9Z").text(&format!("{BASE}{}", digits(0)));
         let mut json = serde_json::to_value(&verdict).unwrap();
         assert!(json["file"].as_str().unwrap().starts_with(BASE));
         assert!(json["reason"].as_str().unwrap().starts_with("在使用有效期内（2021-04-22至2021-10-19）；"), "{json}");
