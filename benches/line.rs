@@ -75,7 +75,7 @@ fn d_capsule_signed(bencher: Bencher) {
     let annotated = annotate(&RECORD, &layout.rules, at(), Wish::default()).expect("may be issued");
     let statement = statement::state(&annotated, layout, &layout.identifier(&RECORD), &SEED, true);
     let key = StatementKey::from_seed(&SEED);
-    bencher.bench(|| Capsule::new(&annotated, layout, &statement, key.kid).sign(&key));
+    bencher.bench(|| Capsule::new(&annotated, layout, &statement, key.kid).and_then(|capsule| capsule.sign(&key)));
 }
 
 #[divan::bench]
