@@ -57,13 +57,13 @@ fn a_record_with_photo(bencher: Bencher) {
 
 #[divan::bench]
 fn b_rule(bencher: Bencher) {
-    let layout = LINE.layouts().find(&RECORD.licence_type).ok().expect("a layout");
+    let layout = LINE.layouts().find(&RECORD.licence_type).expect("a layout");
     bencher.bench(|| annotate(black_box(&RECORD), &layout.rules, at(), Wish::default()));
 }
 
 #[divan::bench]
 fn c_statement(bencher: Bencher) {
-    let layout = LINE.layouts().find(&RECORD.licence_type).ok().expect("a layout");
+    let layout = LINE.layouts().find(&RECORD.licence_type).expect("a layout");
     let annotated = annotate(&RECORD, &layout.rules, at(), Wish::default()).expect("may be issued");
     let identifier = layout.identifier(&RECORD);
     bencher.bench(|| statement::state(&annotated, layout, &identifier, &SEED, true));
@@ -71,7 +71,7 @@ fn c_statement(bencher: Bencher) {
 
 #[divan::bench]
 fn d_capsule_signed(bencher: Bencher) {
-    let layout = LINE.layouts().find(&RECORD.licence_type).ok().expect("a layout");
+    let layout = LINE.layouts().find(&RECORD.licence_type).expect("a layout");
     let annotated = annotate(&RECORD, &layout.rules, at(), Wish::default()).expect("may be issued");
     let statement = statement::state(&annotated, layout, &layout.identifier(&RECORD), &SEED, true);
     let key = StatementKey::from_seed(&SEED);
@@ -87,7 +87,7 @@ fn e_qr_symbol(bencher: Bencher) {
 
 #[divan::bench]
 fn f_layout(bencher: Bencher) {
-    let layout = LINE.layouts().find(&RECORD.licence_type).ok().expect("a layout");
+    let layout = LINE.layouts().find(&RECORD.licence_type).expect("a layout");
     let annotated = annotate(&RECORD, &layout.rules, at(), Wish::default()).expect("may be issued");
     let identifier = layout.identifier(&RECORD);
     let statement = statement::state(&annotated, layout, &identifier, &SEED, true);

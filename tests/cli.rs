@@ -1,4 +1,5 @@
 //! The command line as scripts call it: exit codes, reports, and what is left behind when something goes wrong.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod support;
 

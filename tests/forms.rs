@@ -1,4 +1,5 @@
 //! Every form, blank, filled and overfull: the files are left in the test folder for the outside readers.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
 use std::io::{Cursor, Read, Write};

@@ -1,4 +1,5 @@
 //! Golden files of every sample: the page model as text, the hashes of the files, the preview as a picture.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod support;
 

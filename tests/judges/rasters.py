@@ -27,12 +27,22 @@ BLUR = 1.2  # pixels at 100 dpi
 HALF_SQUARE = 5  # pixels at 100 dpi: a square of 11, that is 2.8 mm
 
 
-def page(file: Path, size: tuple[int, int] | None) -> Image.Image:
+def symbol_box(file: Path) -> tuple[float, float, float, float] | None:
+    """The QR symbol with a margin of its finder's width, as shares of the page."""
     flat = grey(file)
     for code in zxingcpp.read_barcodes(flat, zxingcpp.BarcodeFormat.QRCode):
         corner, other = code.position.top_left, code.position.bottom_right
-        margin = (other.x - corner.x) // 6  # the quiet zone, and what the preview's symbol is smaller by
-        ImageDraw.Draw(flat).rectangle((corner.x - margin, corner.y - margin, other.x + margin, other.y + margin), fill="white")
+        margin = (other.x - corner.x) // 12
+        return ((corner.x - margin) / flat.width, (corner.y - margin) / flat.height,
+                (other.x + margin) / flat.width, (other.y + margin) / flat.height)
+    return None
+
+
+def page(file: Path, size: tuple[int, int] | None, symbol: tuple[float, float, float, float] | None) -> Image.Image:
+    flat = grey(file)
+    if symbol:
+        left, top, right, bottom = symbol
+        ImageDraw.Draw(flat).rectangle((left * flat.width, top * flat.height, right * flat.width, bottom * flat.height), fill="white")
     size = size or (round(flat.width / 3), round(flat.height / 3))
     return flat.resize(size, Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(BLUR))
 
@@ -41,12 +51,14 @@ def judge(licence: Licence) -> None:
     first = next(iter(licence.files.values()))
     pages: dict[str, Image.Image] = {}
     faults, numbers = [], []
+    symbol = None  # where the first drawing has it
     for kind in ("pdf", "ofd", "png"):
         if kind in licence.files:
             file = licence.files[kind] if kind == "png" else raster(licence, kind, 300)
             size = next(iter(pages.values())).size if pages else None
             try:
-                pages[kind] = page(file, size)
+                symbol = symbol or symbol_box(file)
+                pages[kind] = page(file, size, symbol)
             except OSError as error:
                 faults.append(str(error))
     for one, other in combinations(pages, 2):
