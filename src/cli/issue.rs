@@ -1,6 +1,6 @@
 //! `certpress issue`: record files in, licences and a report out.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -149,11 +149,12 @@ impl Table {
     }
 
     fn print_rows(&self, args: &IssueArgs) {
-        for row in &self.rows {
-            println!("{row}");
-        }
-        if self.more > 0 {
-            println!("  … and {} more, see {}", self.more, args.out.join("report.jsonl").display());
+        let mut out = std::io::stdout().lock();
+        let more = (self.more > 0).then(|| format!("  … and {} more, see {}", self.more, args.out.join("report.jsonl").display()));
+        for row in self.rows.iter().chain(&more) {
+            if writeln!(out, "{row}").is_err() {
+                return; // a reader that has seen enough, such as `head`, is no failure
+            }
         }
     }
 }
