@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Floors from the top down. Rooms of one floor may use one another.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 12] = [
     &["main", "cli"],
+    &["http"],
     &["issue"],
     &["verify"],
+    &["store"],
     &["form"],
     &["qr", "statement"],
     &["layout", "render", "font", "page"],
