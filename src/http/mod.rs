@@ -27,7 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
 
-pub use demo::Demo;
+pub use demo::{Demo, SAMPLES};
 pub use identity::{Claims, Identity};
 pub use observe::Telemetry;
 pub use problem::{Code, Problem};

@@ -178,7 +178,7 @@ pub struct FieldError {
 impl From<&Fault> for FieldError {
     fn from(fault: &Fault) -> Self {
         let field = Some(fault.field.clone()).filter(|field| !field.is_empty());
-        let place = Some(fault.source_place.clone()).filter(|place| !place.is_empty());
+        let place = Some(fault.source_place.trim_start_matches(':').to_owned()).filter(|place| !place.is_empty());
         Self { place, field, message: fault.message.clone() }
     }
 }
