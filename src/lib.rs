@@ -16,4 +16,5 @@ pub mod record;
 pub mod render;
 pub mod sign;
 pub mod statement;
+pub mod store;
 pub mod verify;
