@@ -190,6 +190,16 @@ impl Problem {
         Self { code, title, detail: detail.into(), remedy, errors: Vec::new(), retry_after: None }
     }
 
+    /// What to show, in Chinese.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What can be done, in Chinese.
+    pub fn remedy(&self) -> &str {
+        &self.remedy
+    }
+
     /// There is no such thing, or it is somebody else's: the two look the same.
     pub fn not_found() -> Self {
         Self::new(Code::NotFound, "there is no such thing")
