@@ -63,6 +63,6 @@ fn asset(name: &str, headers: &HeaderMap) -> Response {
 /// The licence types by their number in QR codes, for answers without a network.
 async fn types(State(app): State<App>) -> impl IntoResponse {
     let types: serde_json::Map<_, _> =
-        app.line.layouts().iter().map(|layout| (layout.qr_code.to_string(), layout.name.clone().into())).collect();
+        app.register.line.layouts().iter().map(|layout| (layout.qr_code.to_string(), layout.name.clone().into())).collect();
     ([(header::CACHE_CONTROL, "no-cache")], axum::Json(types))
 }

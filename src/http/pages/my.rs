@@ -1,27 +1,29 @@
 //! 我的证照: what a holder has, what can be done with it, what was done before.
 
 use axum::Router;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
 use serde::Deserialize;
 use serde_json::Map;
 
 use super::super::App;
-use super::super::identity::Owner;
+use super::super::identity::PresentOwner;
 use super::super::problem::Problem;
 use super::visitor::Visitor;
 use super::{not_found, view};
 use crate::annotation::{UsePeriod, UsePolicy};
 use crate::clock::{SHANGHAI, shanghai_date};
 use crate::form::{self, Definition, Form, FormError, Request};
-use crate::issue::register::{Holding, Person, downloadable};
+use crate::issue::NotIssued;
+use crate::issue::register::{Holding, RegisterError, downloadable};
 use crate::layout::Layout;
-use crate::store::{Annotation, Filed, History, StoreError};
+use crate::record::Status;
+use crate::store::{Annotation, Filed, History, Licence};
 
 /// The routes.
 pub fn routes() -> Router<App> {
@@ -37,14 +39,14 @@ struct Asked {
     to: String,
 }
 
-async fn my(State(app): State<App>, visitor: Visitor, asked: Option<Query<Asked>>) -> Response {
-    let Query(asked) = asked.unwrap_or_default();
+async fn my(State(app): State<App>, visitor: Visitor, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     visitor.answer(page(&app, &visitor, asked).await)
 }
 
 async fn page(app: &App, visitor: &Visitor, asked: Asked) -> Result<view::My, Problem> {
-    let owner = visitor.caller()?.clone().owner()?;
     let register = &app.register;
+    let PresentOwner(owner) = visitor.caller()?.clone().present_owner(register.clock.now())?;
     let all = register.store.licences_of(&owner.id_type, &owner.id_number).await?;
     let types: Vec<&Layout> = register.line.layouts().iter().filter(|layout| all.iter().any(|f| f.licence.licence_type == layout.id)).collect();
     let chosen = types.iter().find(|layout| Some(&layout.id) == asked.r#type.as_ref()).or(types.first()).copied();
@@ -71,7 +73,7 @@ async fn page(app: &App, visitor: &Visitor, asked: Asked) -> Result<view::My, Pr
 
 /// The days asked for, both included, as instants. What is no day is passed over.
 fn range(asked: &Asked) -> History {
-    let midnight = |day: Date| Timestamp::try_from(day.to_zoned(TimeZone::fixed(SHANGHAI)).ok()?).ok();
+    let midnight = |day: Date| TimeZone::fixed(SHANGHAI).to_timestamp(day.at(0, 0, 0, 0)).ok();
     let day = |text: &str| text.parse::<Date>().ok();
     let from = day(&asked.from).and_then(midnight);
     let to = day(&asked.to).and_then(|day| midnight(day.tomorrow().ok()?));
@@ -128,10 +130,7 @@ fn licence(
     let policy = layout.rules.use_period;
     let has_use_period = policy != UsePolicy::None;
     let chooses = matches!(policy, UsePolicy::HolderChooses { .. });
-    let refusal = holding.next.as_ref().err().map(|why| match why {
-        crate::issue::NotIssued::Refused(refusal) => view::Refusal { message: refusal.message.clone(), remedy: refusal.remedy.clone() },
-        _ => view::Refusal { message: "证照信息有误".to_owned(), remedy: "证照信息不能排版，请联系发证机关更正。".to_owned() },
-    });
+    let refusal = holding.next.as_ref().err().map(refusal);
     let offer = holding.next.as_ref().ok().and_then(|period| *period).map(|UsePeriod { from, to, .. }| view::Offer { from, to, chooses });
     let mut notes = Vec::new();
     match policy {
@@ -165,7 +164,7 @@ fn licence(
         short: short(&layout.name).to_owned(),
         number: filed.licence.number.clone(),
         wide: layout.landscape(),
-        state: state(filed, today),
+        state: state(&filed.licence, today),
         period,
         facts,
         specialties,
@@ -182,13 +181,7 @@ fn licence(
 }
 
 /// The state of a licence in one word.
-pub fn state(filed: &Filed, today: Date) -> view::State {
-    state_of(&filed.licence, today)
-}
-
-/// The state of a licence in one word.
-pub fn state_of(licence: &crate::store::Licence, today: Date) -> view::State {
-    use crate::record::Status;
+pub fn state(licence: &Licence, today: Date) -> view::State {
     let (tone, text) = match licence.status {
         Status::Valid if licence.expires.is_some_and(|expires| expires < today) => ("warn", "已过期"),
         Status::Valid => ("good", "有效"),
@@ -198,6 +191,14 @@ pub fn state_of(licence: &crate::store::Licence, today: Date) -> view::State {
         Status::Withdrawn => ("bad", "已吊销"),
     };
     view::State { tone, text }
+}
+
+/// Why a licence cannot be issued now, for people.
+pub fn refusal(why: &NotIssued) -> view::Refusal {
+    match why {
+        NotIssued::Refused(refusal) => view::Refusal { message: refusal.message.clone(), remedy: refusal.remedy.clone() },
+        _ => view::Refusal { message: "证照信息有误".to_owned(), remedy: "证照信息不能排版，请联系发证机关更正。".to_owned() },
+    }
 }
 
 /// A type's name without what all of them have: 一级建造师.
@@ -232,9 +233,9 @@ async fn filled(State(app): State<App>, visitor: Visitor, Path((licence, form)):
 }
 
 async fn fill(app: &App, visitor: &Visitor, licence: &str, id: String) -> Result<(String, Vec<u8>), Problem> {
-    let Owner { id_type, id_number, .. } = visitor.caller()?.clone().owner()?;
     let register = &app.register;
-    let filed = register.of(Person { id_type: &id_type, id_number: &id_number }, licence).await?;
+    let PresentOwner(owner) = visitor.caller()?.clone().present_owner(register.clock.now())?;
+    let filed = register.of(owner.person(), licence).await?;
     not_found(forms(&filed.licence.licence_type).iter().find(|form| form.id == id))?;
     let today = shanghai_date(register.clock.now());
     let work = move || {
@@ -247,5 +248,5 @@ async fn fill(app: &App, visitor: &Visitor, licence: &str, id: String) -> Result
             Err(cause) => Err(Problem::internal(&cause)),
         }
     };
-    register.gate.run(work).await?
+    register.gate.run(work).await.map_err(RegisterError::from)?
 }

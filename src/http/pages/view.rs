@@ -215,9 +215,9 @@ pub struct Licence {
     pub has_use_period: bool,
     /// Whether the holder signs the print.
     pub signed_by_hand: bool,
-    /// All 加注, newest first; the first is the picture.
-    pub history: Vec<Card>,
-    /// Those in the range asked for.
+    /// The latest 加注: the picture.
+    pub latest: Option<Card>,
+    /// 加注 in the range asked for, newest first.
     pub found: Vec<Card>,
     /// Forms that fit.
     pub forms: Vec<Choice>,
@@ -257,6 +257,8 @@ pub struct Period {
     pub from: Date,
     /// Last day, included.
     pub to: Date,
+    /// Whether its first day has come.
+    pub begun: bool,
     /// Whether it holds today.
     pub live: bool,
     /// Days that it still holds, today included.
@@ -282,6 +284,8 @@ pub struct Card {
     pub on: Date,
     /// Last day of use.
     pub to: Option<Date>,
+    /// Why it cannot be downloaded now.
+    pub denied: Option<String>,
 }
 
 /// The answer about one licence, as a guard sees it. Empty until something was asked.
@@ -313,6 +317,8 @@ pub struct Answer {
 pub struct Verify {
     /// Around it.
     pub page: Page,
+    /// The address that the installation's codes open, up to the digits.
+    pub base: String,
     /// The answer.
     pub answer: Answer,
 }
@@ -327,26 +333,6 @@ pub struct Problem {
     pub title: String,
     /// What to do.
     pub remedy: String,
-}
-
-/// The demonstration's login.
-#[derive(Template)]
-#[template(path = "login.html")]
-pub struct Login {
-    /// Around it.
-    pub page: Page,
-    /// Where to go then.
-    pub next: String,
-    /// Who there is.
-    pub groups: Vec<Group>,
-}
-
-/// People of one role.
-pub struct Group {
-    /// Role, in Chinese.
-    pub name: &'static str,
-    /// Who.
-    pub people: Vec<Choice>,
 }
 
 /// The desk's search.
@@ -480,7 +466,7 @@ pub struct File {
 /// A line of the audit trail.
 pub struct Audited {
     /// Number.
-    pub seq: i64,
+    pub seq: u64,
     /// When.
     pub at: String,
     /// Who.

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::super::App;
+use super::super::holder::Reason;
 use super::super::identity::{Caller, Role};
 use super::super::problem::{Code, Problem};
 use super::view;
@@ -89,11 +90,11 @@ impl Visitor {
 
     /// Says on a page what went wrong. Who is not logged in is led to where one does that.
     pub fn problem(&self, problem: &Problem) -> Response {
-        if problem.code == Code::NotIdentified && self.demo {
+        if matches!(problem.code, Code::NotIdentified | Code::FaceNeeded) && self.demo {
             return Redirect::to(&format!("/demo/login?next={}", self.path.replace('&', "%26"))).into_response();
         }
-        let (title, remedy) = (problem.title().to_owned(), problem.remedy().to_owned());
-        self.send(problem.code.status(), &view::Problem { page: self.page(), title, remedy })
+        let Reason { message, remedy, .. } = problem.clone().reason();
+        self.send(problem.code.status(), &view::Problem { page: self.page(), title: message, remedy })
     }
 
     fn send(&self, status: StatusCode, page: &impl Template) -> Response {

@@ -1,0 +1,360 @@
+//! The staff desk: search, one licence with all there is about it, import, bulk reissue, figures, layouts.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::super::App;
+use super::super::demo::SAMPLES;
+use super::super::problem::Problem;
+use super::visitor::Visitor;
+use super::{answers, my, not_found, view};
+use crate::annotation::Wish;
+use crate::clock::shanghai_date;
+use crate::record::{Options, Record, Status};
+use crate::render::Format;
+use crate::store::{Act, AuditQuery, History, Licence, Search};
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/desk", get(search))
+        .route("/desk/licences/{id}", get(licence))
+        .route("/desk/import", get(import))
+        .route("/desk/reissue", get(reissue))
+        .route("/desk/figures", get(figures))
+        .route("/desk/layouts", get(layouts))
+        .route("/desk/layouts/{name}", get(sample))
+}
+
+#[derive(Deserialize, Default)]
+struct Asked {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    r#type: String,
+    #[serde(default)]
+    expiring: String,
+    after: Option<String>,
+}
+
+async fn search(State(app): State<App>, visitor: Visitor, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    visitor.answer(found(&app, &visitor, asked).await)
+}
+
+async fn found(app: &App, visitor: &Visitor, asked: Asked) -> Result<view::Desk, Problem> {
+    let caller = visitor.staff()?;
+    let (register, now) = (&app.register, app.register.clock.now());
+    let today = shanghai_date(now);
+    let kept = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let days = asked.expiring.parse::<i32>().ok().filter(|days| (0..=3660).contains(days));
+    let common = Search {
+        licence_type: kept(&asked.r#type),
+        status: kept(&asked.status),
+        expires_from: days.map(|_| today),
+        expires_before: days.map(|days| today.saturating_add((days + 1).days())),
+        after: asked.after.clone(),
+        ..Search::default()
+    };
+    let mut listed = None;
+    for search in meanings(asked.q.trim(), &common) {
+        let page = register.store.search(&search).await?;
+        let hit = !page.items.is_empty();
+        listed = Some(page);
+        if hit {
+            break;
+        }
+    }
+    let listed = not_found(listed)?;
+    // What was typed may be a name; the trail says only that somebody looked.
+    register.store.audit_look(&Act::new(&caller.subject, now), "look.search", "licences").await?;
+
+    let row = |licence: &Licence| view::Row {
+        id: licence.id.clone(),
+        number: licence.number.clone(),
+        name: licence.holder_name.clone(),
+        kind: register.line.layouts().find(&licence.licence_type).map_or("", |layout| my::short(&layout.name)).to_owned(),
+        employer: licence.employer_name.clone().unwrap_or_default(),
+        expires: licence.expires.map_or_else(String::new, |day| day.to_string()),
+        version: licence.version,
+        state: my::state(licence, today),
+    };
+    let next = listed.next.as_ref().map(|after| {
+        let mut query = form_urlencoded([("q", &asked.q), ("status", &asked.status), ("type", &asked.r#type), ("expiring", &asked.expiring)]);
+        query.push_str("&after=");
+        query.push_str(after);
+        format!("/desk?{query}")
+    });
+    Ok(view::Desk {
+        page: visitor.page(),
+        statuses: Status::ALL.into_iter().map(|status| choice(status.as_str(), status_name(status), &asked.status)).collect(),
+        types: types(app, &asked.r#type),
+        rows: listed.items.iter().map(row).collect(),
+        next,
+        ask: view::Ask { q: asked.q, expiring: asked.expiring },
+    })
+}
+
+/// What somebody may mean by a few words: an identity number, a number, else a name or a company; tried in this order.
+fn meanings(words: &str, common: &Search) -> Vec<Search> {
+    let said = || Some(words.to_owned());
+    let plain = words.chars().all(|c| c.is_ascii_alphanumeric());
+    if words.is_empty() {
+        return vec![common.clone()];
+    }
+    if plain && (15..=18).contains(&words.len()) {
+        let identity = |id_type: &str| Search { identity: Some((id_type.to_owned(), words.to_ascii_uppercase())), ..common.clone() };
+        return [identity("111"), identity("001"), Search { number: said(), ..common.clone() }].into();
+    }
+    let number = Search { number: said(), ..common.clone() };
+    let name = Search { name: said(), ..common.clone() };
+    let employer = Search { employer: said(), ..common.clone() };
+    if words.chars().any(|c| c.is_ascii_digit()) { vec![number, name, employer] } else { vec![name, employer, number] }
+}
+
+fn form_urlencoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a String)>) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let encode = |text: &str| text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect::<String>();
+    pairs.into_iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
+}
+
+fn choice(id: &str, name: &str, chosen: &str) -> view::Choice {
+    view::Choice { id: id.to_owned(), name: name.to_owned(), count: 0, current: id == chosen }
+}
+
+fn types(app: &App, chosen: &str) -> Vec<view::Choice> {
+    app.register.line.layouts().iter().map(|layout| choice(&layout.id, my::short(&layout.name), chosen)).collect()
+}
+
+const fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Valid => "有效",
+        Status::Suspended => "已暂扣",
+        Status::Cancelled => "已注销",
+        Status::Revoked => "已撤销",
+        Status::Withdrawn => "已吊销",
+    }
+}
+
+/// What can be decided about a licence, and what it brings about.
+const ACTIONS: [view::Action; 6] = [
+    view::Action { id: "reissue", name: "换发", means: "生成新版本，旧版本随即失效，扫码时显示“已被新版本替代”。", grave: false },
+    view::Action { id: "suspend", name: "暂扣", means: "证照暂停使用，恢复以前不能加注，扫码时显示“已暂扣”。", grave: true },
+    view::Action { id: "restore", name: "恢复", means: "证照恢复有效，可以加注和使用。", grave: false },
+    view::Action { id: "revoke", name: "撤销", means: "证照永久失效，扫码时显示“已撤销”。不能恢复。", grave: true },
+    view::Action { id: "withdraw", name: "吊销", means: "证照永久失效，扫码时显示“已吊销”。不能恢复。", grave: true },
+    view::Action { id: "cancel", name: "注销", means: "证照永久失效，扫码时显示“已注销”。不能恢复。", grave: true },
+];
+
+/// `domain.md` §7: what a licence may become.
+fn actions(status: Status) -> Vec<view::Action> {
+    let fits = |action: &view::Action| match status {
+        Status::Valid => action.id != "restore",
+        Status::Suspended => action.id != "reissue" && action.id != "suspend",
+        Status::Cancelled | Status::Revoked | Status::Withdrawn => false,
+    };
+    ACTIONS.into_iter().filter(fits).collect()
+}
+
+async fn licence(State(app): State<App>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    visitor.answer(whole(&app, &visitor, &id).await)
+}
+
+async fn whole(app: &App, visitor: &Visitor, id: &str) -> Result<view::DeskLicence, Problem> {
+    let caller = visitor.staff()?;
+    let (register, store, now) = (&app.register, &app.register.store, app.register.clock.now());
+    let filed = not_found(store.licence(id).await?)?;
+    store.audit_look(&Act::new(&caller.subject, now), "look.licence", id).await?;
+    let layout = register.line.layouts().find(&filed.licence.licence_type).ok();
+    let (facts, specialties) = my::facts(&filed)?;
+    let holding = register.holding(filed.clone()).await?;
+
+    let mut versions = Vec::new();
+    for number in (1..=filed.licence.version).rev().take(MOST_SHOWN) {
+        let Some(version) = store.licence_version(id, number).await? else { break };
+        versions.push(view::Version {
+            number,
+            at: answers::instant(version.at),
+            actor: version.actor,
+            reason: version.reason.unwrap_or_default(),
+        });
+    }
+    let mut annotations = Vec::new();
+    for annotation in store.annotations(id, &History::default()).await? {
+        let file = |file: &crate::store::IssuedFile| view::File {
+            format: file.format.to_uppercase(),
+            bytes: format!("{} KB", file.bytes.div_ceil(1024)),
+            sha256: hex::encode(&file.sha256[..8]),
+        };
+        annotations.push(view::Annotation {
+            number: annotation.number,
+            version: annotation.version,
+            at: answers::instant(annotation.at),
+            period: annotation.period.and_then(|p| view::span(Some(p.from), Some(p.to))).unwrap_or_default(),
+            files: store.files(&annotation.id).await?.iter().map(file).collect(),
+        });
+    }
+    let query = AuditQuery { subject: Some(id.to_owned()), limit: Some(MOST_SHOWN as u32), ..AuditQuery::default() };
+    let entry = |entry: crate::store::AuditEntry| view::Audited {
+        seq: entry.seq,
+        at: answers::instant(entry.at),
+        actor: entry.actor,
+        action: action_name(&entry.action).to_owned(),
+        reason: entry.reason.unwrap_or_default(),
+    };
+    let audit = store.audit(&query).await?.into_iter().map(entry).collect();
+    let refusal = holding.next.err().map(|why| my::refusal(&why));
+    Ok(view::DeskLicence {
+        page: visitor.page(),
+        id: id.to_owned(),
+        number: filed.licence.number.clone(),
+        name: filed.licence.holder_name.clone(),
+        title: layout.map_or_else(String::new, |layout| layout.name.clone()),
+        state: my::state(&filed.licence, shanghai_date(now)),
+        actions: actions(filed.licence.status),
+        refusal,
+        facts,
+        specialties,
+        versions,
+        annotations,
+        audit,
+    })
+}
+
+/// How many versions and audit entries a page shows.
+const MOST_SHOWN: usize = 50;
+
+/// What the trail's words mean; one that is not known is shown as it is.
+fn action_name(action: &str) -> &str {
+    match action {
+        "licence.load" => "导入",
+        "licence.status" => "变更状态",
+        "licence.reissue" => "换发",
+        "annotation.record" => "加注",
+        "annotation.sign" => "签名",
+        "file.issue" | "annotation.file" => "生成文件",
+        "look.search" => "查询",
+        "look.licence" => "查看",
+        other => other,
+    }
+}
+
+async fn import(visitor: Visitor) -> Response {
+    visitor.answer(visitor.staff().map(|_| view::DeskImport { page: visitor.page() }))
+}
+
+async fn reissue(State(app): State<App>, visitor: Visitor) -> Response {
+    visitor.answer(visitor.staff().map(|_| view::DeskReissue { page: visitor.page(), types: types(&app, "") }))
+}
+
+async fn figures(State(app): State<App>, visitor: Visitor) -> Response {
+    visitor.answer(counted(&app, &visitor).await)
+}
+
+async fn counted(app: &App, visitor: &Visitor) -> Result<view::DeskFigures, Problem> {
+    visitor.staff()?;
+    let now = app.register.clock.now();
+    let today = shanghai_date(now);
+    let store = &app.register.store;
+    let first = today.saturating_sub(29.days());
+    let mut issued: BTreeMap<Date, u64> = first.series(1.day()).take(30).map(|day| (day, 0)).collect();
+    let mut refused: BTreeMap<String, u64> = BTreeMap::new();
+    for tally in store.tallies(first, today).await? {
+        match tally.kind.strip_prefix("refused/") {
+            Some(code) => *refused.entry(code.to_owned()).or_default() += tally.count,
+            None => *issued.entry(tally.day).or_default() += tally.count,
+        }
+    }
+    let this_month = today.first_of_month();
+    let last = this_month.saturating_add(12.months()).saturating_sub(1.day());
+    let month = |day: Date| day.strftime("%Y-%m").to_string();
+    let mut ends: BTreeMap<String, u64> = this_month.series(1.month()).take(12).map(|day| (month(day), 0)).collect();
+    for expiring in store.expiring(today, last).await? {
+        *ends.entry(expiring.month).or_default() += expiring.count;
+    }
+    let mut refused: Vec<_> = refused.into_iter().map(|(code, count)| (Cow::Borrowed(refusal_name(&code)), count)).collect();
+    refused.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let charts = vec![
+        view::Chart::columns("近30天的加注", "日期", issued.into_iter().map(|(day, n)| (day.strftime("%-m-%-d").to_string().into(), n)).collect()),
+        view::Chart::columns("近30天的拒绝", "原因", refused),
+        view::Chart::columns("未来12个月到期", "月份", ends.into_iter().map(|(month, n)| (month.into(), n)).collect()),
+    ];
+    Ok(view::DeskFigures { page: visitor.page(), as_of: answers::instant(now), charts })
+}
+
+fn refusal_name(code: &str) -> &'static str {
+    match code {
+        "inactive" => "证照无效",
+        "not-reported" => "加注失败",
+        "expired" => "证照过期",
+        "over-age" => "超龄",
+        "photo-missing" => "缺少免冠证件照",
+        "signature-missing" => "缺少手写签字",
+        "pending" => "正在生成",
+        "out-of-range" => "日期超出范围",
+        "too-many-today" => "当日次数已满",
+        _ => "其他",
+    }
+}
+
+async fn layouts(State(app): State<App>, visitor: Visitor) -> Response {
+    let face = |layout: &crate::layout::Layout| view::Face { id: layout.id.clone(), name: layout.name.clone(), wide: layout.landscape() };
+    let layouts = app.register.line.layouts().iter().map(face).collect();
+    visitor.answer(visitor.staff().map(|_| view::DeskLayouts { page: visitor.page(), layouts }))
+}
+
+/// A type's face, with the first sample record that can be set.
+async fn sample(State(app): State<App>, visitor: Visitor, Path(name): Path<String>) -> Response {
+    let picture = async {
+        visitor.staff()?;
+        let id = not_found(name.strip_suffix(".png"))?.to_owned();
+        not_found(app.register.line.layouts().find(&id).ok())?;
+        let (line, now) = (std::sync::Arc::clone(&app.register.line), app.register.clock.now());
+        let work = move || {
+            let mut own = samples(shanghai_date(now)).filter(|record| record.licence_type == id);
+            let composed = own.find_map(|record| line.compose(&record, now, Wish::default()).ok());
+            composed.map(|composed| line.render(&composed.document, Format::Png))
+        };
+        let png = not_found(app.register.gate.run(work).await.map_err(crate::issue::register::RegisterError::from)?)?;
+        png.map_err(|cause| Problem::internal(&cause))
+    };
+    match picture.await {
+        Ok(png) => ([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "private, max-age=600")], png).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The sample records that are compiled into the binary, pictures and all.
+fn samples(today: Date) -> impl Iterator<Item = Record> {
+    let options = Options { today, lenient_identifiers: false };
+    let folder = tempfile::tempdir().ok();
+    let written = folder.as_ref().is_some_and(|folder| write_samples(folder.path()).is_ok());
+    let records = folder.as_ref().filter(|_| written).map(|folder| crate::record::read(&[folder.path().to_owned()], &options));
+    // The folder lives as long as what is read from it.
+    records.into_iter().flatten().filter_map(move |loaded| {
+        let _lives = &folder;
+        loaded.record.ok()
+    })
+}
+
+fn write_samples(folder: &FilePath) -> std::io::Result<()> {
+    for (name, bytes) in SAMPLES {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        std::fs::write(path, bytes)?;
+    }
+    Ok(())
+}
