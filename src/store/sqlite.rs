@@ -1,0 +1,72 @@
+//! Opening a register in SQLite: one file in a data folder, one server at a time.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use super::sql::Database;
+use super::{Access, StoreError};
+
+const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/sqlite/0001_register.sql"))];
+
+/// How many may read at the same time.
+const READERS: u32 = 8;
+
+pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, StoreError> {
+    let disk = |cause| StoreError::Disk { place: path.display().to_string(), cause };
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // Each commit reaches the disk before it is answered.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10))
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", "-32000");
+    let (writer, lock) = match access {
+        Access::Read => (None, None),
+        Access::Write { create, .. } => {
+            if let Some(folder) = path.parent().filter(|_| *create) {
+                std::fs::create_dir_all(folder).map_err(disk)?;
+            }
+            if !create && !path.exists() {
+                return Err(StoreError::Missing(path.display().to_string()));
+            }
+            let lock = lock(path)?;
+            let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+            (Some(pool.connect_with(options.clone().create_if_missing(true)).await?), Some(lock))
+        }
+    };
+    if !path.exists() {
+        return Err(StoreError::Missing(path.display().to_string()));
+    }
+    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "1")).await?;
+    let migrations = super::migrations(MIGRATIONS);
+    match &writer {
+        Some(writer) => migrations.run(writer).await.map_err(super::migration_error)?,
+        None => check(&readers).await?,
+    }
+    Ok(Database::Sqlite { readers, writer, _lock: lock })
+}
+
+/// What a reader may find: a register, and of this very schema.
+async fn check(readers: &SqlitePool) -> Result<(), StoreError> {
+    let found = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(readers).await?;
+    super::same_schema(found, MIGRATIONS.len())
+}
+
+/// Held for as long as the register is open, and let go by the system however the process ends.
+fn lock(database: &Path) -> Result<File, StoreError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let disk = |cause| StoreError::Disk { place: path.display().to_string(), cause };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(disk)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(database.display().to_string())),
+        Err(TryLockError::Error(cause)) => Err(disk(cause)),
+    }
+}
