@@ -7,6 +7,7 @@ mod keys;
 mod layout;
 mod list;
 mod rows;
+mod serve;
 mod verify;
 mod whole;
 
@@ -54,6 +55,8 @@ enum Command {
     List(list::ListArgs),
     /// Make, list, rotate and export keys
     Keys(keys::KeysArgs),
+    /// Run the service: the register, the API, and the answers to the public
+    Serve(serve::ServeArgs),
     /// Check that fonts, layouts, samples and keys are in order
     Doctor(doctor::DoctorArgs),
 }
@@ -69,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Form(args) => form::run(&args, &settings),
         Command::List(args) => list::run(&args),
         Command::Keys(args) => keys::run(&args, &settings),
+        Command::Serve(args) => serve::run(&args, settings),
         Command::Doctor(args) => doctor::run(&args, &settings),
     });
     result.unwrap_or_else(|error| {
