@@ -84,7 +84,8 @@ pub(super) fn read_codes(bytes: &[u8], mut wanted: impl FnMut(&str) -> bool) -> 
 
 /// Of several codes the genuine one counts.
 pub(super) fn judge(judge: &Judge, codes: &[String]) -> Finding {
-    let Some(best) = codes.iter().map(|text| qr::judge(judge, text)).min_by_key(|finding| finding.grade) else {
+    let unasked = Judge { register: None, ..*judge };
+    let Some(best) = codes.iter().min_by_key(|text| qr::judge(&unasked, text).grade) else {
         return Finding::c(
             State::NoCode,
             Reason::new(
@@ -93,7 +94,7 @@ pub(super) fn judge(judge: &Judge, codes: &[String]) -> Finding {
             ),
         );
     };
-    best
+    qr::judge(judge, best)
 }
 
 /// The picture in greys, upon white. Size first, from the header.
