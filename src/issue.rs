@@ -1,6 +1,10 @@
 //! The whole line from record to issued licence, readable top to bottom.
 
 pub mod batch;
+mod envelope;
+mod time_stamp;
+
+pub use self::envelope::Envelopes;
 
 use std::sync::{Arc, OnceLock};
 
@@ -25,6 +29,7 @@ pub struct Line {
     verify_base: String,
     faces: Vec<Arc<Face>>,
     preview_dpi: u16,
+    envelopes: Option<Envelopes>,
     pdf: OnceLock<Result<PdfRenderer, RenderError>>,
     ofd: OnceLock<Result<OfdRenderer, RenderError>>,
     png: OnceLock<Result<PngRenderer, RenderError>>,
@@ -42,6 +47,9 @@ pub enum LineError {
     /// Keys cannot be used.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// The keys are not what the settings' `mode` asks for.
+    #[error("{0}")]
+    Mode(String),
 }
 
 /// A licence as a finished page, not yet in any format.
@@ -93,6 +101,9 @@ pub enum NotIssued {
     /// A file cannot be made.
     #[error(transparent)]
     Render(#[from] RenderError),
+    /// A file cannot be signed, so there is none.
+    #[error(transparent)]
+    Sign(#[from] SignError),
 }
 
 fn join(faults: &[LayoutFault]) -> String {
@@ -100,7 +111,7 @@ fn join(faults: &[LayoutFault]) -> String {
 }
 
 impl Line {
-    /// Loads fonts, layouts and keys.
+    /// Loads fonts and layouts. The line composes and renders; [`Self::sealed_by`] makes it issue.
     pub fn open(settings: &Settings, keyring: Keyring) -> Result<Self, LineError> {
         let fonts = Arc::new(match &settings.fonts {
             Some(folder) => Fonts::from_folder(folder)?,
@@ -119,10 +130,18 @@ impl Line {
             verify_base: settings.verify_base.clone(),
             faces,
             preview_dpi: settings.preview_dpi,
+            envelopes: None,
             pdf: OnceLock::new(),
             ofd: OnceLock::new(),
             png: OnceLock::new(),
         })
+    }
+
+    /// The same line with the signers of what it issues.
+    #[must_use]
+    pub fn sealed_by(mut self, envelopes: Envelopes) -> Self {
+        self.envelopes = Some(envelopes);
+        self
     }
 
     /// The licence types.
@@ -138,7 +157,7 @@ impl Line {
     /// Takes one record down the line as of an instant.
     pub fn issue(&self, record: &Record, at: Timestamp, wish: Wish, formats: &[Format]) -> Result<Issued, NotIssued> {
         let Composed { document, identifier, period, qr } = self.compose(record, at, wish)?;
-        let files = formats.iter().map(|&format| Ok((format, self.render(&document, format)?))).collect::<Result<_, RenderError>>()?;
+        let files = formats.iter().map(|&format| Ok((format, self.finish(&document, format)?))).collect::<Result<_, NotIssued>>()?;
         Ok(Issued { identifier, period, qr, files })
     }
 
@@ -167,16 +186,30 @@ impl Line {
         Ok(Composed { document, identifier, period: annotated.period(), qr })
     }
 
-    /// One document in one format.
+    /// One document in one format, as it is given out.
+    fn finish(&self, document: &Document, format: Format) -> Result<Vec<u8>, NotIssued> {
+        let envelopes =
+            || self.envelopes.as_ref().ok_or_else(|| SignError::Device("this line only composes; it has no signers".to_owned()));
+        match format {
+            Format::Pdf => envelopes()?.pdf(self.pdf_renderer()?, document),
+            _ => Ok(self.render(document, format)?),
+        }
+    }
+
+    /// One document in one format, without signatures.
     pub fn render(&self, document: &Document, format: Format) -> Result<Vec<u8>, RenderError> {
         // Renderers are made when first asked for: a run that wants PDF alone does not draw preview faces.
         match format {
-            Format::Pdf => ready(self.pdf.get_or_init(|| PdfRenderer::new(&self.fonts, &self.faces)))?.render(document),
+            Format::Pdf => self.pdf_renderer()?.render(document),
             Format::Ofd => ready(self.ofd.get_or_init(|| OfdRenderer::new(&self.fonts, &self.faces)))?.render(document),
             Format::Png => ready(self.png.get_or_init(|| PngRenderer::new(&self.fonts, &self.faces, self.preview_dpi)))?.render(document),
             Format::Svg => Ok(render::svg(&self.fonts, document).into_bytes()),
             Format::Txt => Ok(render::text(document).into_bytes()),
         }
+    }
+
+    fn pdf_renderer(&self) -> Result<&PdfRenderer, RenderError> {
+        ready(self.pdf.get_or_init(|| PdfRenderer::new(&self.fonts, &self.faces)))
     }
 }
 
