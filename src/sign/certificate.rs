@@ -91,12 +91,6 @@ impl Certificate {
         tbs.subject() == tbs.issuer()
     }
 
-    /// Whether its name says that it is for tests, as every certificate of the test PKI does.
-    pub fn is_test(&self) -> bool {
-        let subject = self.subject();
-        subject.contains("测试") || subject.contains("TEST")
-    }
-
     /// Whether `issuer` issued this certificate: the names meet and the signature holds. Says nothing of validity or purpose.
     pub fn is_issued_by(&self, issuer: &Self) -> bool {
         if self.parsed.tbs_certificate().issuer() != issuer.parsed.tbs_certificate().subject() {

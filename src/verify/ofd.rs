@@ -13,7 +13,7 @@ use self::package::Entry;
 use self::xml::Element;
 use super::pdf::not_trusted;
 use super::{Envelope, Finding, Judge, Reason, State};
-use crate::sign::{Algorithm, cms, ses};
+use crate::sign::{Algorithm, cms, is_test, ses};
 
 /// SM3, as references name their digest (GB/T 33560).
 const SM3: &str = "1.2.156.10197.1.401";
@@ -251,7 +251,7 @@ impl<'e> Signature<'e> {
             if opened.signer.key().algorithm() != Algorithm::Sm2 || !opened.covers(&[self.xml]) {
                 return Err(about(path, "在签章后被改动", "was changed after signing"));
             }
-            return Ok(opened.signer.is_test());
+            return Ok(is_test(&opened.signer));
         }
         let opened = ses::open(self.value).map_err(|fault| broken(fault.to_string()))?;
         for certificate in [opened.seal.maker(), &opened.signer] {
@@ -266,7 +266,7 @@ impl<'e> Signature<'e> {
         if self.seal != Some(opened.seal.der()) {
             return Err(about(path, "所附印章与签章中的不同", "comes with another seal than the one in its signature"));
         }
-        Ok(opened.signer.is_test() || opened.seal.maker().is_test())
+        Ok(is_test(&opened.signer) || is_test(opened.seal.maker()))
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use self::syntax::{Object, Revision, Value};
 use super::{Envelope, Finding, Judge, Reason, State};
-use crate::sign::{Certificate, ChainFault, cms, timestamp};
+use crate::sign::{Certificate, ChainFault, cms, is_test, timestamp};
 
 /// More than a signature with its certificates and a time-stamp needs.
 const LARGEST_SIGNATURE: usize = 64 * 1024;
@@ -52,7 +52,7 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Finding> {
     Ok(Envelope {
         statement: attachment("statement.json")?,
         metadata: attachment("metadata.xml")?,
-        test: signer.is_test(),
+        test: is_test(&signer),
         added: (ranges.end < bytes.len()).then(|| added(&revision, &bytes[ranges.end..])),
     })
 }
