@@ -38,6 +38,9 @@ pub enum ChainFault {
     /// For something else than signing.
     #[error("the certificate of {0} is not for signatures")]
     Purpose(String),
+    /// Came along, and is none of those between the signer and the root.
+    #[error("the certificate of {0} came along and does not belong there")]
+    Foreign(String),
 }
 
 /// Root, two between, signer: nobody needs more.
@@ -82,7 +85,8 @@ impl Anchors {
         self.roots.is_empty()
     }
 
-    /// Follows a signer's certificate to a root as of an instant, and gives that root. `along` came with the signature.
+    /// Follows a signer's certificate to a root as of an instant, and gives that root. `along` came with the signature: the
+    /// signer's certificate or some between it and the root, and no others.
     pub fn chain(&self, signer: &Certificate, along: &[Certificate], at: Timestamp) -> Result<&Certificate, ChainFault> {
         let usage = signer.parsed().tbs_certificate().get_extension::<KeyUsage>().ok().flatten();
         if usage.is_some_and(|(_, usage)| !usage.0.contains(KeyUsages::DigitalSignature) && !usage.0.contains(KeyUsages::NonRepudiation)) {
@@ -92,12 +96,16 @@ impl Anchors {
         if along.len() > MOST_ALONG {
             return Err(unknown());
         }
-        let (mut current, mut found) = (signer, Vec::new());
+        let (mut current, mut found, mut path) = (signer, Vec::new(), vec![signer.der()]);
         for _ in 1..LONGEST {
             in_time(current, at)?;
             if let Some(root) = self.roots.iter().find(|root| self.is_issued(current, root, &mut found)) {
                 in_time(root, at)?;
                 self.not_revoked(current, root)?;
+                path.push(root.der());
+                if let Some(foreign) = along.iter().find(|along| !path.contains(&along.der())) {
+                    return Err(ChainFault::Foreign(foreign.subject()));
+                }
                 self.remember(found);
                 return Ok(root);
             }
@@ -105,6 +113,7 @@ impl Anchors {
             let issuer = between.filter(|issuer| may_issue(issuer)).find(|issuer| self.is_issued(current, issuer, &mut found));
             let issuer = issuer.ok_or_else(unknown)?;
             self.not_revoked(current, issuer)?;
+            path.push(issuer.der());
             current = issuer;
         }
         Err(unknown())

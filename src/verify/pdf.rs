@@ -191,6 +191,7 @@ pub(super) fn not_trusted(fault: ChainFault) -> Finding {
         ChainFault::OutOfTime(subject, at) => format!("签名人“{subject}”的证书在 {at} 不在有效期内"),
         ChainFault::Revoked(subject) => format!("签名人“{subject}”的证书已被吊销"),
         ChainFault::Purpose(subject) => format!("“{subject}”的证书不能用于签名"),
+        ChainFault::Foreign(subject) => format!("签名中夹带了“{subject}”的证书"),
     };
     Finding::c(State::NotIssued, Reason { zh, en: format!("It is not issued by anybody trusted here: {fault}") })
 }

@@ -98,7 +98,14 @@ pub(super) fn judge(judge: &Judge, codes: &[String]) -> Finding {
             ),
         );
     };
-    qr::judge(judge, best)
+    let mut finding = qr::judge(judge, best);
+    if finding.licence.is_some() {
+        finding.reason.add(
+            "核验的是二维码，请与图上文字逐项比对",
+            "It is the code that was judged: compare what the picture shows with what is listed here",
+        );
+    }
+    finding
 }
 
 /// The picture in greys, upon white. Size first, from the header.
