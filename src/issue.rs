@@ -2,6 +2,8 @@
 
 pub mod batch;
 mod envelope;
+pub mod gate;
+pub mod register;
 mod time_stamp;
 
 pub use self::envelope::Envelopes;

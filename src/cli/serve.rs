@@ -8,9 +8,13 @@ use anyhow::{Context as _, bail};
 use certpress::clock::{Clock as _, SystemClock, shanghai_date};
 use certpress::config::{Mode, RegisterOverrides, Settings};
 use certpress::http::{self, App, Demo, Identity, Parts, Telemetry};
+use certpress::issue::register::Register;
 use certpress::issue::{Envelopes, Line};
 use certpress::record::{self, Loaded, Options};
 use certpress::sign::Keyring;
+use certpress::store::blobs::Blobs;
+use certpress::store::{Access, Act, Search, Store};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -80,12 +84,24 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
         (None, Some(openid)) => Identity::new(openid),
         (None, None) => bail!("nobody could log in: name the portal's provider in [service.openid]"),
     };
+    let index_key = *keyring.salt;
     let line = Line::open(settings, keyring)?.sealed_by(envelopes);
+
+    let data = service.data.display().to_string();
+    let address = service.database.as_deref().unwrap_or(&data);
+    let store = Store::open(address, Access::Write { create: args.create || args.demo, index_key }).await?;
+    refuse_old_clock(&store, now).await?;
+    let blobs = Blobs::open(service.blobs.as_deref().unwrap_or(&service.data.join("blobs").display().to_string()))?;
+    if args.demo && store.search(&Search { limit: Some(1), ..Search::default() }).await?.items.is_empty() {
+        let records: Vec<_> = samples.into_iter().filter_map(|sample| sample.record.ok()).collect();
+        store.load(&Act::new("demo", now).because("samples"), &records).await?;
+    }
+    let register = Register::new(Arc::new(line), Arc::new(store), blobs, clock, service.limits.waiting);
 
     let bind = async |address: SocketAddr| TcpListener::bind(address).await.with_context(|| format!("{address}: cannot be listened on"));
     let (listener, metrics) = (bind(service.listen).await?, bind(service.metrics).await?);
     let (address, numbers) = (listener.local_addr()?, metrics.local_addr()?);
-    let parts = Parts { clock, identity: Arc::new(identity), telemetry: Telemetry::new(now), demo };
+    let parts = Parts { register, identity: Arc::new(identity), telemetry: Telemetry::new(now), demo };
     let app = App::new(service, parts);
     println!("certpress listens on http://{address}  (numbers: http://{numbers}/metrics)");
     if args.demo {
@@ -93,6 +109,16 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     }
     http::serve(app, listener, metrics, stop()).await?;
     Ok(())
+}
+
+/// The register numbers and dates what happens; a clock that is behind would put it in the wrong order.
+async fn refuse_old_clock(store: &Store, now: Timestamp) -> anyhow::Result<()> {
+    match store.latest_instant().await? {
+        Some(latest) if latest > now => {
+            bail!("the clock says {now}, but the register has an entry of {latest}; set the clock, then start again")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The sample people, from the binary itself; their dates count from today.

@@ -2,7 +2,9 @@
 
 mod connection;
 mod demo;
+mod document;
 mod health;
+mod holder;
 mod identity;
 mod json;
 mod limits;
@@ -26,6 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
+use crate::issue::register::Register;
 
 pub use demo::{Demo, SAMPLES};
 pub use identity::{Claims, Identity};
@@ -49,10 +52,10 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Believes tokens.
     pub identity: Arc<Identity>,
+    /// The register.
+    pub register: Register,
     /// How often one caller may ask.
     pub limits: limits::Limits,
-    /// Work that needs a core.
-    pub gate: limits::Gate,
     /// Counts what happens.
     pub telemetry: Telemetry,
     /// The issuer of a demonstration; none in production.
@@ -70,8 +73,8 @@ impl Deref for App {
 
 /// What an [`App`] is made of.
 pub struct Parts {
-    /// The present moment.
-    pub clock: Arc<dyn Clock>,
+    /// The register.
+    pub register: Register,
     /// Believes tokens.
     pub identity: Arc<Identity>,
     /// Counts what happens.
@@ -83,9 +86,9 @@ pub struct Parts {
 impl App {
     /// Puts the parts together.
     pub fn new(settings: &ServiceSettings, parts: Parts) -> Self {
-        let Parts { clock, identity, telemetry, demo } = parts;
-        let (limits, gate) = (limits::Limits::new(settings), limits::Gate::new(settings.limits.waiting));
-        Self(Arc::new(Shared { clock, identity, limits, gate, telemetry, demo, stopping: watch::Sender::new(false) }))
+        let Parts { register, identity, telemetry, demo } = parts;
+        let (clock, limits) = (Arc::clone(&register.clock), limits::Limits::new(settings));
+        Self(Arc::new(Shared { clock, register, identity, limits, telemetry, demo, stopping: watch::Sender::new(false) }))
     }
 
     /// Asks everything that would go on for ever to end.
@@ -124,6 +127,8 @@ impl Modify for Bearer {
 pub fn router(app: &App) -> Router {
     let ordinary = OpenApiRouter::new()
         .merge(health::routes())
+        .merge(holder::routes())
+        .merge(document::routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ORDINARY))
         .layer(limits::body(limits::ORDINARY_BODY));
     let (routes, api) = OpenApiRouter::with_openapi(Api::openapi()).merge(ordinary).split_for_parts();

@@ -7,8 +7,12 @@ use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
 
+use super::holder::Reason;
 use crate::annotation::{Refusal, RefusalCode};
+use crate::issue::NotIssued;
+use crate::issue::register::{Denied, RegisterError};
 use crate::record::Fault;
+use crate::store::StoreError;
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -42,8 +46,10 @@ pub enum Code {
     MethodNotAllowed,
     /// 408: the request took too long to arrive or to be answered.
     TooSlow,
-    /// 409: a rule of 加注 says no.
-    Refused(RefusalCode),
+    /// 409: a rule of 加注 says no, or the file may not be downloaded now.
+    Refused(&'static str),
+    /// 409: the record cannot be issued as it is.
+    Incomplete,
     /// 409: the licence is not in a state from which this can be done.
     WrongState,
     /// 409: the same request is being worked on at this moment.
@@ -79,7 +85,8 @@ impl Code {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooSlow => "too-slow",
-            Self::Refused(code) => code.as_str(),
+            Self::Refused(code) => code,
+            Self::Incomplete => "record-incomplete",
             Self::WrongState => "wrong-state",
             Self::InProgress => "in-progress",
             Self::Outdated => "outdated",
@@ -103,7 +110,7 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Refused(_) | Self::WrongState | Self::InProgress => StatusCode::CONFLICT,
+            Self::Refused(_) | Self::Incomplete | Self::WrongState | Self::InProgress => StatusCode::CONFLICT,
             Self::Outdated => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -125,6 +132,7 @@ impl Code {
             Self::MethodNotAllowed => "不支持的请求方法",
             Self::TooSlow => "请求超时",
             Self::Refused(_) => "加注失败",
+            Self::Incomplete => "证照信息不完整",
             Self::WrongState => "当前状态不能办理",
             Self::InProgress => "正在办理，请勿重复提交",
             Self::Outdated => "证照信息已变更",
@@ -149,6 +157,7 @@ impl Code {
             Self::MethodNotAllowed => "请使用 Allow 中列出的请求方法。",
             Self::TooSlow => "请检查网络后再试。",
             Self::Refused(_) => "请按提示办理后再加注。",
+            Self::Incomplete => "请联系发证机关补全证照信息。",
             Self::WrongState => "请先核对证照当前状态。",
             Self::InProgress => "请稍候再查询结果。",
             Self::Outdated => "请重新加注。",
@@ -188,6 +197,11 @@ impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let (title, remedy) = (code.title().to_owned(), code.remedy().to_owned());
         Self { code, title, detail: detail.into(), remedy, errors: Vec::new(), retry_after: None }
+    }
+
+    /// What to show in a list.
+    pub fn reason(self) -> Reason {
+        Reason { code: self.code.as_str().to_owned(), message: self.title, remedy: self.remedy }
     }
 
     /// There is no such thing, or it is somebody else's: the two look the same.
@@ -254,7 +268,61 @@ impl From<Refusal> for Problem {
             RefusalCode::OutOfRange => "the chosen dates lie outside the registration",
             RefusalCode::TooManyToday => "no more on this day",
         };
-        Self { title: refusal.message, remedy: refusal.remedy, ..Self::new(Code::Refused(refusal.code), detail) }
+        Self { title: refusal.message, remedy: refusal.remedy, ..Self::new(Code::Refused(refusal.code.as_str()), detail) }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let (code, title, remedy) = denied.words();
+        let retry_after = (denied == Denied::Sealing).then_some(2);
+        Self { title, remedy, retry_after, ..Self::new(Code::Refused(code), denied.to_string()) }
+    }
+}
+
+impl From<NotIssued> for Problem {
+    fn from(error: NotIssued) -> Self {
+        RegisterError::from(error).into()
+    }
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::NotFound => Self::not_found(),
+            RegisterError::Refused(refusal) => refusal.into(),
+            RegisterError::Denied(denied) => denied.into(),
+            RegisterError::Record(cause) => {
+                tracing::warn!(%cause, "a record cannot be issued as it is");
+                Self::new(Code::Incomplete, "the record does not fit its licence type")
+            }
+            RegisterError::Outdated(_) => Self::new(Code::Outdated, "layout or keys have changed since; a new annotation is needed"),
+            RegisterError::Busy(_) => Self::busy("too many files are being made", 1),
+            RegisterError::Store(error) => error.into(),
+            RegisterError::Sign(cause) => {
+                tracing::error!(%cause, "a file cannot be signed now");
+                Self { title: "正在生成证照，请耐心等待！".to_owned(), ..Self::busy("the signer cannot be reached; sealing goes on later", 5) }
+            }
+            RegisterError::Render(_) | RegisterError::Qr(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound { .. } => Self::not_found(),
+            StoreError::Stale { .. } | StoreError::NotAllowed { .. } | StoreError::NotInForce { .. } | StoreError::VersionsUsedUp(_) => {
+                Self::new(Code::WrongState, error.to_string())
+            }
+            StoreError::TooManyToday { .. } => Self::new(Code::Refused(RefusalCode::TooManyToday.as_str()), error.to_string()),
+            StoreError::KeyReused => Self::new(Code::KeyReused, "this Idempotency-Key was used for another request"),
+            StoreError::Unavailable(cause) => {
+                tracing::error!(%cause, "the register cannot be reached");
+                Self::busy("the register cannot be reached", 5)
+            }
+            _ => Self::internal(&error),
+        }
     }
 }
 

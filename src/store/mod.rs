@@ -20,6 +20,8 @@ use sql::values;
 
 mod annotations;
 mod audit;
+mod backup;
+pub mod blobs;
 mod jobs;
 mod once;
 mod postgres;
@@ -31,6 +33,7 @@ mod status_list;
 
 pub use annotations::{Annotation, History, IssuedFile, NewAnnotation};
 pub use audit::{AuditEntry, AuditQuery, AuditReport, Tampered};
+pub use backup::restore;
 pub use jobs::{Job, JobState};
 pub use records::{Filed, LoadChange, LoadOutcome};
 pub use search::{Expiring, Page, Search, Tally};
@@ -208,6 +211,14 @@ pub enum StoreError {
     /// The database or the disk failed; nothing was changed.
     #[error("the register cannot be reached: {0}")]
     Unavailable(#[from] sqlx::Error),
+    /// The blob store failed; nothing was changed.
+    #[error("the file {blob} cannot be kept or fetched: {cause}")]
+    Blob {
+        /// Which.
+        blob: String,
+        /// Why.
+        cause: object_store::Error,
+    },
     /// A file of the register failed.
     #[error("{place}: {cause}")]
     Disk {
