@@ -299,6 +299,10 @@ impl From<RegisterError> for Problem {
             RegisterError::Outdated(_) => Self::new(Code::Outdated, "layout or keys have changed since; a new annotation is needed"),
             RegisterError::Busy(_) => Self::busy("too many files are being made", 1),
             RegisterError::Store(error) => error.into(),
+            RegisterError::Sign(cause) => {
+                tracing::error!(%cause, "a file cannot be signed now");
+                Self { title: "正在生成证照，请耐心等待！".to_owned(), ..Self::busy("the signer cannot be reached; sealing goes on later", 5) }
+            }
             RegisterError::Render(_) | RegisterError::Qr(_) => Self::internal(&error),
         }
     }

@@ -22,6 +22,7 @@ use crate::clock::{Clock, shanghai_date};
 use crate::qr::QrError;
 use crate::record::{Fault, Input, Loaded, Options, Record, Status};
 use crate::render::{Format, RenderError};
+use crate::sign::SignError;
 use crate::store::blobs::Blobs;
 use crate::store::{Act, Annotation, Filed, History, IssuedFile, Licence, LoadChange, NewAnnotation, Once, Store, StoreError};
 
@@ -118,6 +119,9 @@ pub enum RegisterError {
     /// The QR code cannot be made.
     #[error(transparent)]
     Qr(#[from] QrError),
+    /// The device that signs files gives no signature.
+    #[error(transparent)]
+    Sign(SignError),
     /// Too much is waiting.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -141,6 +145,7 @@ impl From<NotIssued> for RegisterError {
             NotIssued::Refused(refusal) => Self::Refused(refusal),
             NotIssued::Qr(error) => Self::Qr(error),
             NotIssued::Render(error) => Self::Render(error),
+            NotIssued::Sign(error) => Self::Sign(error),
             error => Self::Record(error),
         }
     }
@@ -450,7 +455,7 @@ impl Register {
             let began = Instant::now();
             let bytes = with_statement(&line, &filed, &again, |line, stated| {
                 let composed = line.set(stated, &digits)?;
-                Ok(line.render(&composed.document, format)?)
+                Ok(line.finish(&composed.document, format)?)
             });
             let format = format.extension();
             metrics::histogram!("certpress_render_seconds", "format" => format).record(began.elapsed().as_secs_f64());

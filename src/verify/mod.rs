@@ -1,19 +1,36 @@
-//! Judging what comes back: a QR text, a picture that holds one, and (later) files.
+//! Judging what comes back: a QR text, a picture that holds one, a PDF, an OFD.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
-use crate::sign::TrustedKey;
+use crate::record::Status;
+use crate::sign::{Anchors, TrustedKey};
+use genuine::Genuine;
 
+mod genuine;
+mod ofd;
+mod pdf;
 mod picture;
 mod qr;
+mod register;
+mod service;
+mod status_list;
+
+pub use register::{Database, Entry, Question, Register, RegisterError, Report, ask_store};
+pub use service::Service;
+pub use status_list::{ENTRIES, Packed, StatusClaims, StatusList, StatusListError, StatusLists, StatusToken};
 
 /// Whom to believe, and as of when to answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Judge<'a> {
-    /// The keys whose signatures count.
+    /// The keys whose statements count.
     pub trusted: &'a [TrustedKey],
+    /// The certificates under which files are signed.
+    pub anchors: &'a Anchors,
+    /// The register, where there is one to ask. It is asked only about what is genuine.
+    pub register: Option<&'a dyn Register>,
     /// The address that the installation's QR codes open, up to where the digits begin.
     pub verify_base: &'a str,
     /// The instant of the answer.
@@ -45,11 +62,11 @@ pub struct Verdict {
 /// How far something can be trusted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 pub enum Grade {
-    /// Genuine, and the register confirms it.
+    /// Genuine, and to the byte what the register says was issued.
     A,
-    /// Genuine, but the register was not asked.
+    /// Genuinely signed, but the register was not asked or knows no such file, or something was added afterwards.
     B,
-    /// Not genuine, or nothing that could be.
+    /// Not genuine, changed, or nothing that could be.
     C,
 }
 
@@ -61,6 +78,10 @@ pub enum Kind {
     QrText,
     /// A PNG or JPEG picture.
     Picture,
+    /// A PDF file.
+    Pdf,
+    /// An OFD file, or another archive.
+    Ofd,
     /// Anything else.
     Unknown,
 }
@@ -77,23 +98,48 @@ pub enum State {
     NotBegun,
     /// Genuine, of a type without a use period: the registration dates decide, and the code does not carry them.
     Undated,
-    /// Not issued by any trusted key.
+    /// A later version replaces it.
+    Superseded,
+    /// 暂扣.
+    Suspended,
+    /// 注销.
+    Cancelled,
+    /// 撤销.
+    Revoked,
+    /// 吊销.
+    Withdrawn,
+    /// 注销, 撤销 or 吊销, by a status list that does not tell which.
+    Ended,
+    /// Changed after it was signed (grade C), or something was added to what is still whole (grade B).
+    Altered,
+    /// A file without a signature.
+    Unsigned,
+    /// Not issued by anybody who is trusted.
     NotIssued,
     /// Issued, but the address before the digits is not the installation's, and phones would open it.
     OtherAddress,
     /// A picture without a readable QR code.
     NoCode,
-    /// Not a picture or a text that can be read at all.
+    /// Nothing that can be read at all.
     Unreadable,
 }
 
-/// What a genuine code says.
+/// What a genuine licence says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Licence {
     /// Licence number.
     pub number: String,
     /// Holder's name; none where the code carries only a commitment to it.
     pub name: Option<String>,
+    /// 证照标识; a QR code does not carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
+    /// Version of the licence; a QR code does not carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u16>,
+    /// The version that replaces it, when the register knows one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<u16>,
     /// The licence type's number in QR codes.
     pub licence_type: u8,
     /// First day of use.
@@ -104,7 +150,7 @@ pub struct Licence {
     pub issued_at: Timestamp,
     /// The key that signed it, as four hexadecimal digits.
     pub key: String,
-    /// Whether that is a test key.
+    /// Whether test keys signed it.
     pub test: bool,
     /// Position in the status list; none when issued without a register.
     pub status_index: Option<u32>,
@@ -119,41 +165,103 @@ struct Reason {
     en: String,
 }
 
+/// Something that was judged as far as that goes without a register: open, ask, settle are three steps, so that who asks may
+/// wait for the answer.
+pub struct Opened {
+    name: String,
+    kind: Kind,
+    /// SHA-256 of a PDF or OFD file.
+    file: Option<[u8; 32]>,
+    found: Result<Genuine, Finding>,
+    at: Timestamp,
+}
+
+/// What a register said, or why it said nothing.
+pub type Answer = Result<Option<Entry>, RegisterError>;
+
+impl Opened {
+    /// What to ask the register; none when the thing is not genuine, and then nothing is to be asked.
+    pub fn question(&self) -> Option<Question<'_>> {
+        self.found.as_ref().ok().map(|genuine| genuine.question(self.file.as_ref()))
+    }
+
+    /// The verdict, by the register's answer; none when it was not asked.
+    pub fn settle(self, answer: Option<Answer>) -> Verdict {
+        let finding = self.found.map_or_else(|finding| finding, |genuine| genuine.settle(answer));
+        let Finding { grade, state, reason, licence } = finding;
+        let as_of = Timestamp::from_second(self.at.as_second()).expect("the seconds of a timestamp are in range");
+        Verdict { file: self.name, grade, kind: self.kind, state, reason: reason.zh, reason_en: reason.en, licence, as_of }
+    }
+}
+
 impl Judge<'_> {
     /// Judges the text of a QR code: an address and digits, or the digits alone.
     pub fn text(&self, text: &str) -> Verdict {
-        let short: String = text.chars().take(SHOWN).collect();
-        qr::judge(self, text).verdict(self, &short, Kind::QrText)
+        self.ask(self.open_text(text))
     }
 
     /// Judges the bytes of a file; `name` is what the verdict calls it.
     pub fn file(&self, name: &str, bytes: &[u8]) -> Verdict {
-        match picture::read_codes(bytes, |text| qr::judge(self, text).grade < Grade::C) {
-            Ok(codes) => picture::judge(self, &codes).verdict(self, name, Kind::Picture),
+        self.ask(self.open_file(name, bytes))
+    }
+
+    fn ask(&self, opened: Opened) -> Verdict {
+        let answer = self.register.and_then(|register| Some(register.answer(&opened.question()?)));
+        opened.settle(answer)
+    }
+
+    /// [`Self::text`] without the register.
+    pub fn open_text(&self, text: &str) -> Opened {
+        let short: String = text.chars().take(SHOWN).collect();
+        self.opened(&short, Kind::QrText, qr::judge(self, text))
+    }
+
+    /// [`Self::file`] without the register.
+    pub fn open_file(&self, name: &str, bytes: &[u8]) -> Opened {
+        // A PDF reader looks for the header in the first kilobyte, an archive's reader at the end: what begins as one and
+        // ends as another is judged, and refused, as what it begins as.
+        if bytes[..bytes.len().min(1024)].windows(5).any(|window| window == b"%PDF-") {
+            return self.envelope(name, Kind::Pdf, pdf::judge(self, bytes), bytes);
+        }
+        if bytes.starts_with(b"PK") {
+            return self.envelope(name, Kind::Ofd, ofd::judge(self, bytes), bytes);
+        }
+        match picture::read_codes(bytes, |text| qr::judge(self, text).is_ok()) {
+            Ok(codes) => self.opened(name, Kind::Picture, picture::judge(self, &codes)),
             Err(picture::PictureError::NotAPicture) => self.other(name, bytes),
-            Err(error) => Finding::c(State::Unreadable, error.reason()).verdict(self, name, Kind::Picture),
+            Err(error) => self.opened(name, Kind::Picture, Err(Finding::c(State::Unreadable, error.reason()))),
         }
     }
 
     /// A verdict about something that could not even be read.
     pub fn unreadable(&self, name: &str, cause: &str) -> Verdict {
         let reason = Reason { zh: format!("无法读取：{cause}"), en: format!("It cannot be read: {cause}") };
-        Finding::c(State::Unreadable, reason).verdict(self, name, Kind::Unknown)
+        self.opened(name, Kind::Unknown, Err(Finding::c(State::Unreadable, reason))).settle(None)
+    }
+
+    fn opened(&self, name: &str, kind: Kind, found: Result<Genuine, Finding>) -> Opened {
+        Opened { name: name.to_owned(), kind, file: None, found, at: self.at }
+    }
+
+    /// A file whose envelope holds is what its statement says.
+    fn envelope(&self, name: &str, kind: Kind, envelope: Result<Envelope, Finding>, bytes: &[u8]) -> Opened {
+        let found = envelope.and_then(|envelope| genuine::of_envelope(self, envelope));
+        Opened { file: Some(Sha256::digest(bytes).into()), ..self.opened(name, kind, found) }
     }
 
     /// A short text may be a QR text that was saved to a file.
-    fn other(&self, name: &str, bytes: &[u8]) -> Verdict {
+    fn other(&self, name: &str, bytes: &[u8]) -> Opened {
         if let Ok(text) = std::str::from_utf8(&bytes[..bytes.len().min(LONGEST_TEXT)])
             && let text = text.trim_ascii()
             && qr::is_spelled_like_a_code(text)
         {
-            return qr::judge(self, text).verdict(self, name, Kind::QrText);
+            return self.opened(name, Kind::QrText, qr::judge(self, text));
         }
-        let reason = Reason {
-            zh: "只能核验二维码文本和 PNG、JPEG 图片；请扫描或拍摄证照上的二维码".into(),
-            en: "Only QR texts and PNG or JPEG pictures can be judged; scan or photograph the licence's QR code".into(),
-        };
-        Finding::c(State::Unreadable, reason).verdict(self, name, Kind::Unknown)
+        let reason = Reason::new(
+            "只能核验 PDF、OFD 文件，二维码文本和 PNG、JPEG 图片",
+            "Only PDF and OFD files, QR texts and PNG or JPEG pictures can be judged",
+        );
+        self.opened(name, Kind::Unknown, Err(Finding::c(State::Unreadable, reason)))
     }
 }
 
@@ -161,6 +269,18 @@ impl Judge<'_> {
 const LONGEST_TEXT: usize = 8 * 1024;
 /// How much of a text a verdict repeats.
 const SHOWN: usize = 500;
+
+/// What a file holds whose signatures are ours and cover what they must.
+struct Envelope {
+    /// `statement.json`.
+    statement: Vec<u8>,
+    /// `metadata.xml`, which repeats the QR text.
+    metadata: Vec<u8>,
+    /// Whether a certificate of the signers says that it is for tests.
+    test: bool,
+    /// What was added after signing, if anything.
+    added: Option<Reason>,
+}
 
 /// A verdict that does not yet know what it is about.
 #[derive(Clone, Debug)]
@@ -175,17 +295,11 @@ impl Finding {
     fn c(state: State, reason: Reason) -> Self {
         Self { grade: Grade::C, state, reason, licence: None }
     }
-
-    fn verdict(self, judge: &Judge, file: &str, kind: Kind) -> Verdict {
-        let Self { grade, state, reason, licence } = self;
-        let as_of = Timestamp::from_second(judge.at.as_second()).expect("the seconds of a timestamp are in range");
-        Verdict { file: file.to_owned(), grade, kind, state, reason: reason.zh, reason_en: reason.en, licence, as_of }
-    }
 }
 
 impl Reason {
-    fn new(zh: &str, en: &str) -> Self {
-        Self { zh: zh.to_owned(), en: en.to_owned() }
+    fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { zh: zh.into(), en: en.into() }
     }
 
     /// Adds a sentence.
@@ -195,9 +309,23 @@ impl Reason {
     }
 }
 
+impl From<Status> for State {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Valid => Self::Valid,
+            Status::Suspended => Self::Suspended,
+            Status::Cancelled => Self::Cancelled,
+            Status::Revoked => Self::Revoked,
+            Status::Withdrawn => Self::Withdrawn,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+
+    use std::sync::LazyLock;
 
     use super::*;
     use crate::sign::StatementKey;
@@ -216,7 +344,8 @@ mod tests {
     }
 
     pub(super) fn judge<'a>(trusted: &'a [TrustedKey], at: &str) -> Judge<'a> {
-        Judge { trusted, verify_base: BASE, at: at.parse().unwrap() }
+        static ANCHORS: LazyLock<Anchors> = LazyLock::new(Anchors::default);
+        Judge { trusted, anchors: &ANCHORS, register: None, verify_base: BASE, at: at.parse().unwrap() }
     }
 
     /// The digits of one of the five codes.
@@ -252,7 +381,7 @@ mod tests {
         let judge = judge(&keys, "2021-05-01T00:00:00Z");
         let saved = judge.file("code.txt", format!("{BASE}{}\n", digits(0)).as_bytes());
         assert_eq!((saved.grade, saved.kind, saved.state), (Grade::B, Kind::QrText, State::Valid));
-        for other in [&b"%PDF-1.7 and so on"[..], b"", b"hello", &[0xff; 40], &[b'7'; 20_000]] {
+        for other in [&b""[..], b"hello", &[0xff; 40], &[b'7'; 20_000]] {
             let verdict = judge.file("other", other);
             assert_eq!((verdict.grade, verdict.kind, verdict.licence), (Grade::C, Kind::Unknown, None));
         }

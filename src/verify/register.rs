@@ -1,0 +1,201 @@
+//! What the register answers: the one in a database, and the one that a batch leaves behind, `report.jsonl`.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::qr::digits;
+use crate::record::Status;
+use crate::store::{Access, Store, StoreError};
+
+/// A register of what was issued. Asked once for each thing that is genuine, and never about anything else, so that nobody
+/// learns from it what was or was not issued.
+pub trait Register: Sync {
+    /// What is known about one issued licence; none when it knows none.
+    fn answer(&self, question: &Question<'_>) -> Result<Option<Entry>, RegisterError>;
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    /// SHA-256 of the file that was handed in; none for a QR code.
+    pub file: Option<&'q [u8; 32]>,
+    /// The digits of the QR code, also of the one that a file repeats.
+    pub digits: &'q str,
+    /// The first half of the statement's SHA-256: which version, and which 加注 of it.
+    pub statement: &'q [u8; 16],
+    /// Its place in the status list; none for what was issued without a register.
+    pub status_index: Option<u32>,
+}
+
+/// What is known about an issued licence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whether this very file was issued (its SHA-256 is known), or for a QR code, whether these very digits were.
+    pub exact: bool,
+    /// 证照标识.
+    pub identifier: String,
+    /// Version of the licence.
+    pub version: u16,
+    /// The version in force.
+    pub latest: u16,
+    /// Its status now.
+    pub status: Status,
+}
+
+/// Why a register gives no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The report cannot be read.
+    #[error("{}: {cause}; name the report.jsonl of the batch", path.display())]
+    File {
+        /// The report.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A line is none of a report's.
+    #[error("{}:{line}: is no line of a report: {cause}", path.display())]
+    Line {
+        /// The report.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Why.
+        cause: String,
+    },
+    /// The database gives no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The register cannot be reached at the moment.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// The register of a service, read straight from its database.
+pub struct Database {
+    store: Store,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Database {
+    /// Opens `sqlite:PATH`, `postgres://…` or a data folder, to look things up.
+    pub fn open(address: &str) -> Result<Self, RegisterError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| RegisterError::Unavailable(e.to_string()))?;
+        let store = runtime.block_on(Store::open(address, Access::Read))?;
+        Ok(Self { store, runtime })
+    }
+}
+
+impl Register for Database {
+    fn answer(&self, question: &Question<'_>) -> Result<Option<Entry>, RegisterError> {
+        Ok(self.runtime.block_on(ask_store(&self.store, question))?)
+    }
+}
+
+/// What the database knows: one look-up by a unique number, a second one for a file.
+pub async fn ask_store(store: &Store, question: &Question<'_>) -> Result<Option<Entry>, StoreError> {
+    let Some(index) = question.status_index else { return Ok(None) };
+    let Some((annotation, licence)) = store.by_status_index(index).await? else { return Ok(None) };
+    if annotation.statement.hash16() != *question.statement {
+        return Ok(None);
+    }
+    let exact = match question.file {
+        None => annotation.digits.as_deref() == Some(question.digits),
+        Some(sha256) => store.by_file(sha256).await?.is_some_and(|(_, issued, _)| issued.id == annotation.id),
+    };
+    #[derive(Deserialize)]
+    struct Stated {
+        identifier: String,
+    }
+    let stated = serde_json::from_slice(&annotation.statement.bytes);
+    let Stated { identifier } =
+        stated.map_err(|e| StoreError::Corrupt { what: format!("statement of {}", annotation.id), why: e.to_string() })?;
+    Ok(Some(Entry { exact, identifier, version: annotation.version, latest: licence.version, status: licence.status }))
+}
+
+/// A batch's `report.jsonl`, read once. It knows files, codes and versions; of suspension and revocation it knows nothing.
+#[derive(Debug, Default)]
+pub struct Report {
+    issued: Vec<Issued>,
+    by_file: HashMap<[u8; 32], usize>,
+    by_statement: HashMap<[u8; 16], usize>,
+    /// The highest version of each licence: of what its identifiers share.
+    latest: HashMap<String, u16>,
+}
+
+#[derive(Debug)]
+struct Issued {
+    identifier: String,
+    version: u16,
+    digits: String,
+}
+
+/// What is read of a line; the rest is for people.
+#[derive(Deserialize)]
+struct Line {
+    outcome: String,
+    identifier: Option<String>,
+    version: Option<u16>,
+    qr: Option<String>,
+    files: HashMap<String, Sha256>,
+}
+
+#[derive(Deserialize)]
+struct Sha256 {
+    sha256: String,
+}
+
+impl Report {
+    /// Reads a report.
+    pub fn read(path: &Path) -> Result<Self, RegisterError> {
+        let failed = |cause| RegisterError::File { path: path.to_owned(), cause };
+        let mut report = Self::default();
+        for (number, line) in (1..).zip(BufReader::new(File::open(path).map_err(failed)?).lines()) {
+            let wrong = |cause: String| RegisterError::Line { path: path.to_owned(), line: number, cause };
+            let line: Line = serde_json::from_str(&line.map_err(failed)?).map_err(|e| wrong(e.to_string()))?;
+            if line.outcome == "issued" {
+                report.add(line).ok_or_else(|| wrong("something that was issued has no identifier, version, code or digest".to_owned()))?;
+            }
+        }
+        Ok(report)
+    }
+
+    fn add(&mut self, line: Line) -> Option<()> {
+        let (identifier, version, qr) = (line.identifier?, line.version?, line.qr?);
+        let latest = self.latest.entry(licence_of(&identifier).to_owned()).or_default();
+        *latest = version.max(*latest);
+        let place = self.issued.len();
+        for file in line.files.values() {
+            self.by_file.insert(<[u8; 32]>::try_from(hex::decode(&file.sha256).ok()?).ok()?, place);
+        }
+        let digits = qr[qr.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].to_owned();
+        // The hash stands before the signature of 64 bytes, which is not asked here: the report is believed.
+        let capsule = digits::decode(&digits).ok()?;
+        let (_, statement) = capsule.split_last_chunk::<64>()?.0.split_last_chunk::<16>()?;
+        self.by_statement.insert(*statement, place);
+        self.issued.push(Issued { identifier, version, digits });
+        Some(())
+    }
+}
+
+impl Register for Report {
+    fn answer(&self, question: &Question<'_>) -> Result<Option<Entry>, RegisterError> {
+        let place = self.by_statement.get(question.statement).or_else(|| self.by_file.get(question.file?));
+        Ok(place.map(|&place| {
+            let Issued { identifier, version, digits } = &self.issued[place];
+            let exact = question.file.map_or(digits == question.digits, |sha256| self.by_file.get(sha256) == Some(&place));
+            let latest = self.latest.get(licence_of(identifier)).map_or(*version, |&latest| latest.max(*version));
+            Entry { exact, identifier: identifier.clone(), version: *version, latest, status: Status::Valid }
+        }))
+    }
+}
+
+/// An identifier without its last two parts, the version and the check character (GB/T 36904).
+fn licence_of(identifier: &str) -> &str {
+    identifier.rsplitn(3, '.').nth(2).unwrap_or(identifier)
+}
