@@ -163,6 +163,11 @@ impl Line {
         &self.layouts
     }
 
+    /// The address that its QR codes open, up to where the digits begin.
+    pub fn verify_base(&self) -> &str {
+        &self.verify_base
+    }
+
     /// The fonts.
     pub fn fonts(&self) -> &Fonts {
         &self.fonts

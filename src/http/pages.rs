@@ -10,15 +10,15 @@ mod view;
 mod visitor;
 mod words;
 
+use axum::Router;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
-use axum::Router;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
 use super::App;
 use super::problem::Problem;
-pub use verify::{answered, ask};
+pub use verify::answered;
 pub use visitor::Visitor;
 
 /// The routes.

@@ -82,6 +82,7 @@ fn name(state: State) -> &'static str {
         State::Cancelled => "cancelled",
         State::Revoked => "revoked",
         State::Withdrawn => "withdrawn",
+        State::Ended => "ended",
         State::Altered => "altered",
         State::Unsigned => "unsigned",
         State::NotIssued => "not-issued",

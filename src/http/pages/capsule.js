@@ -21,10 +21,14 @@ const PROVINCES = Object.fromEntries(
 );
 
 /** What no trusted key has signed, whatever is wrong with it. */
-export class NotIssued extends Error {}
+export class NotIssued extends Error {
+  name = "NotIssued";
+}
 
 /** This browser cannot check Ed25519. */
-export class CannotCheck extends Error {}
+export class CannotCheck extends Error {
+  name = "CannotCheck";
+}
 
 /** The digits of a QR text: the installation's own address that ends in them, or the digits alone; else null. */
 export function digitsOf(text, base) {
@@ -60,7 +64,7 @@ export async function open(digits, keys) {
   const message = new Uint8Array([...DOMAIN, ...body]);
   for (const key of keys.filter((key) => key.kid === kid)) {
     if (await verified(key.spki, bytes.subarray(-SIGNATURE), message)) {
-      const capsule = read(body);
+      const capsule = { kid, ...read(body) };
       // What a retired key signed before still counts; what it says it signed after does not.
       if (key.until != null && capsule.issuedAt > key.until) throw new NotIssued();
       return capsule;
@@ -69,7 +73,8 @@ export async function open(digits, keys) {
   throw new NotIssued();
 }
 
-async function verified(spki, signature, message) {
+/** Whether a key has signed a message. */
+export async function verified(spki, signature, message) {
   let key;
   try {
     key = await crypto.subtle.importKey("spki", spki, { name: "Ed25519" }, false, ["verify"]);

@@ -93,7 +93,8 @@ async fn found(app: &App, visitor: &Visitor, asked: Asked) -> Result<view::Desk,
         state: my::state(licence, today),
     };
     let next = listed.next.as_ref().map(|after| {
-        let mut query = form_urlencoded([("q", &asked.q), ("status", &asked.status), ("type", &asked.r#type), ("expiring", &asked.expiring)]);
+        let mut query =
+            form_urlencoded([("q", &asked.q), ("status", &asked.status), ("type", &asked.r#type), ("expiring", &asked.expiring)]);
         query.push_str("&after=");
         query.push_str(after);
         format!("/desk?{query}")
@@ -127,7 +128,8 @@ fn meanings(words: &str, common: &Search) -> Vec<Search> {
 
 fn form_urlencoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a String)>) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let encode = |text: &str| text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect::<String>();
+    let encode =
+        |text: &str| text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect::<String>();
     pairs.into_iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
 }
 
@@ -151,12 +153,22 @@ const fn status_name(status: Status) -> &'static str {
 
 /// What can be decided about a licence, and what it brings about.
 const ACTIONS: [view::Action; 6] = [
-    view::Action { id: "reissue", name: "换发", means: "生成新版本，旧版本随即失效，扫码时显示“已被新版本替代”。", grave: false },
-    view::Action { id: "suspend", name: "暂扣", means: "证照暂停使用，恢复以前不能加注，扫码时显示“已暂扣”。", grave: true },
+    view::Action {
+        id: "reissue", name: "换发", means: "生成新版本，旧版本随即失效，扫码时显示“已被新版本替代”。", grave: false
+    },
+    view::Action {
+        id: "suspend", name: "暂扣", means: "证照暂停使用，恢复以前不能加注，扫码时显示“已暂扣”。", grave: true
+    },
     view::Action { id: "restore", name: "恢复", means: "证照恢复有效，可以加注和使用。", grave: false },
-    view::Action { id: "revoke", name: "撤销", means: "证照永久失效，扫码时显示“已撤销”。不能恢复。", grave: true },
-    view::Action { id: "withdraw", name: "吊销", means: "证照永久失效，扫码时显示“已吊销”。不能恢复。", grave: true },
-    view::Action { id: "cancel", name: "注销", means: "证照永久失效，扫码时显示“已注销”。不能恢复。", grave: true },
+    view::Action {
+        id: "revoke", name: "撤销", means: "证照永久失效，扫码时显示“已撤销”。不能恢复。", grave: true
+    },
+    view::Action {
+        id: "withdraw", name: "吊销", means: "证照永久失效，扫码时显示“已吊销”。不能恢复。", grave: true
+    },
+    view::Action {
+        id: "cancel", name: "注销", means: "证照永久失效，扫码时显示“已注销”。不能恢复。", grave: true
+    },
 ];
 
 /// `domain.md` §7: what a licence may become.
@@ -288,7 +300,11 @@ async fn counted(app: &App, visitor: &Visitor) -> Result<view::DeskFigures, Prob
     let mut refused: Vec<_> = refused.into_iter().map(|(code, count)| (Cow::Borrowed(refusal_name(&code)), count)).collect();
     refused.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let charts = vec![
-        view::Chart::columns("近30天的加注", "日期", issued.into_iter().map(|(day, n)| (day.strftime("%-m-%-d").to_string().into(), n)).collect()),
+        view::Chart::columns(
+            "近30天的加注",
+            "日期",
+            issued.into_iter().map(|(day, n)| (day.strftime("%-m-%-d").to_string().into(), n)).collect(),
+        ),
         view::Chart::columns("近30天的拒绝", "原因", refused),
         view::Chart::columns("未来12个月到期", "月份", ends.into_iter().map(|(month, n)| (month.into(), n)).collect()),
     ];

@@ -48,7 +48,8 @@ async fn page(app: &App, visitor: &Visitor, asked: Asked) -> Result<view::My, Pr
     let register = &app.register;
     let PresentOwner(owner) = visitor.caller()?.clone().present_owner(register.clock.now())?;
     let all = register.store.licences_of(&owner.id_type, &owner.id_number).await?;
-    let types: Vec<&Layout> = register.line.layouts().iter().filter(|layout| all.iter().any(|f| f.licence.licence_type == layout.id)).collect();
+    let types: Vec<&Layout> =
+        register.line.layouts().iter().filter(|layout| all.iter().any(|f| f.licence.licence_type == layout.id)).collect();
     let chosen = types.iter().find(|layout| Some(&layout.id) == asked.r#type.as_ref()).or(types.first()).copied();
 
     let mut licences = Vec::new();
@@ -111,7 +112,8 @@ pub fn facts(filed: &Filed) -> Result<(Vec<view::Fact>, Vec<view::Specialty>), P
         view::Fact::of("编号", licence.number.as_str()),
         view::Fact::of("聘用企业", licence.employer_name.clone().unwrap_or_default()),
         view::Fact::days("注册有效期", shown.valid_from, shown.valid_to),
-        view::Fact::days("签发日期", Some(shown.issued_on), Some(shown.issued_on)).map(|fact| view::Fact { value: shown.issued_on.to_string(), ..fact }),
+        view::Fact::days("签发日期", Some(shown.issued_on), Some(shown.issued_on))
+            .map(|fact| view::Fact { value: shown.issued_on.to_string(), ..fact }),
         view::Fact::of("签发机关", shown.issuer.name),
     ];
     let specialty = |s: Specialty| view::Specialty { name: s.name, dates: view::span(s.valid_from, s.valid_to) };
@@ -197,7 +199,9 @@ pub fn state(licence: &Licence, today: Date) -> view::State {
 pub fn refusal(why: &NotIssued) -> view::Refusal {
     match why {
         NotIssued::Refused(refusal) => view::Refusal { message: refusal.message.clone(), remedy: refusal.remedy.clone() },
-        _ => view::Refusal { message: "证照信息有误".to_owned(), remedy: "证照信息不能排版，请联系发证机关更正。".to_owned() },
+        _ => view::Refusal {
+            message: "证照信息有误".to_owned(), remedy: "证照信息不能排版，请联系发证机关更正。".to_owned()
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The verifier's page.
 
 use axum::Router;
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -13,12 +14,12 @@ use crate::verify::Verdict;
 
 /// The routes. An answer's own address, `/v/…`, is the API's, which calls [`answered`] when a page is wanted.
 pub fn routes() -> Router<App> {
-    Router::new()
+    Router::new().route("/verify", get(ask))
 }
 
 /// The page with nothing asked yet.
-pub async fn ask(visitor: Visitor, base: &str) -> Response {
-    show(&visitor, base, view::Answer::default())
+async fn ask(State(app): State<App>, visitor: Visitor) -> Response {
+    show(&visitor, app.register.line.verify_base(), view::Answer::default())
 }
 
 /// The page with an answer.

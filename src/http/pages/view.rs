@@ -34,13 +34,8 @@ pub struct Link {
     pub current: bool,
 }
 
-const DESK: [(&str, &str); 5] = [
-    ("/desk", "查询"),
-    ("/desk/import", "导入"),
-    ("/desk/reissue", "批量换发"),
-    ("/desk/figures", "统计"),
-    ("/desk/layouts", "版式"),
-];
+const DESK: [(&str, &str); 5] =
+    [("/desk", "查询"), ("/desk/import", "导入"), ("/desk/reissue", "批量换发"), ("/desk/figures", "统计"), ("/desk/layouts", "版式")];
 
 impl Page {
     /// A phrase in the page's language.
