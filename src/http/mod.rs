@@ -11,7 +11,9 @@ mod limits;
 mod observe;
 mod pages;
 mod problem;
+mod records;
 mod serve;
+mod staff;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -61,6 +63,7 @@ pub struct Shared {
     pub telemetry: Telemetry,
     /// The issuer of a demonstration; none in production.
     pub demo: Option<Demo>,
+    largest_batch: usize,
     stopping: watch::Sender<bool>,
 }
 
@@ -89,7 +92,9 @@ impl App {
     pub fn new(settings: &ServiceSettings, parts: Parts) -> Self {
         let Parts { register, identity, telemetry, demo } = parts;
         let (clock, limits) = (Arc::clone(&register.clock), limits::Limits::new(settings));
-        Self(Arc::new(Shared { clock, register, identity, limits, telemetry, demo, stopping: watch::Sender::new(false) }))
+        let largest_batch = settings.limits.records_mb * 1024 * 1024;
+        let stopping = watch::Sender::new(false);
+        Self(Arc::new(Shared { clock, register, identity, limits, telemetry, demo, largest_batch, stopping }))
     }
 
     /// Asks everything that would go on for ever to end.
@@ -130,9 +135,12 @@ pub fn router(app: &App) -> Router {
         .merge(health::routes())
         .merge(holder::routes())
         .merge(document::routes())
+        .merge(records::routes())
+        .merge(staff::routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ORDINARY))
         .layer(limits::body(limits::ORDINARY_BODY));
-    let (routes, api) = OpenApiRouter::with_openapi(Api::openapi()).merge(ordinary).split_for_parts();
+    let unhurried = OpenApiRouter::new().merge(records::loading()).merge(staff::progress()).layer(limits::body(app.largest_batch));
+    let (routes, api) = OpenApiRouter::with_openapi(Api::openapi()).merge(ordinary).merge(unhurried).split_for_parts();
     let pages = app.demo.is_some().then(demo::routes).unwrap_or_default();
     routes
         .merge(pages)
