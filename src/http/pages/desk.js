@@ -2,6 +2,9 @@
 import { Problem, ask, send, tell } from "./page.js";
 import { t } from "./words.js";
 
+/** A reason as the audit keeps it: one line. */
+const oneLine = (text) => text.trim().replace(/\s+/gu, " ");
+
 for (const form of document.querySelectorAll("[data-decision]")) {
   const [first, second] = ["1", "2"].map((step) => form.querySelector(`[data-step="${step}"]`));
   const status = form.querySelector("[data-status]");
@@ -31,7 +34,7 @@ for (const form of document.querySelectorAll("[data-decision]")) {
     if (!sure.checked) return;
     act.disabled = true;
     try {
-      await send(form.getAttribute("action"), { reason: reason.value }, key);
+      await send(form.getAttribute("action"), { reason: oneLine(reason.value) }, key);
       location.reload();
     } catch (problem) {
       tell(status, "bad", t(problem.message), t(problem.remedy));
@@ -44,6 +47,18 @@ const count = (name, value) => {
   document.querySelector(`[data-count="${name}"]`).textContent = value;
 };
 
+const KINDS = {
+  json: "application/json",
+  jsonl: "application/x-ndjson",
+  ndjson: "application/x-ndjson",
+  csv: "text/csv",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+};
+const kindOf = ({ name }) => KINDS[name.split(".").pop().toLowerCase()] ?? "application/octet-stream";
+
+const RESULTS = { new: "新增", "new-version": "新版本", status: "变更状态", equal: "未变", refused: "不予导入", invalid: "有错误" };
+const JOB = { running: "正在换发", finished: "已完成", stopped: "已停止" };
+
 const load = document.getElementById("import");
 if (load) {
   const status = load.querySelector("[data-status]");
@@ -52,22 +67,23 @@ if (load) {
   const bar = document.getElementById("bar");
   const loaded = document.getElementById("loaded");
   const drop = document.getElementById("drop");
-  let lines = [];
+  let file = null;
+  let all = 0;
 
   load.addEventListener("submit", async (event) => {
     event.preventDefault();
     tell(status, "", t("正在读取……"));
     try {
-      const found = await ask(load.getAttribute("action"), { method: "POST", body: new FormData(load) });
+      file = load.elements.file.files[0];
+      const found = await ask(load.getAttribute("action"), { method: "POST", headers: { "content-type": kindOf(file) }, body: file });
       status.replaceChildren();
-      lines = found.records;
-      count("all", lines.length + found.invalid);
-      count("good", lines.length);
-      count("bad", found.invalid);
+      all = found.good + found.bad;
+      for (const name of ["good", "bad"]) count(name, found[name]);
+      count("all", all);
       const faults = document.getElementById("faults");
       faults.hidden = found.faults.length === 0;
-      faults.tBodies[0].replaceChildren(...found.faults.map(({ source, field, message }) => cells([source, field, message])));
-      start.disabled = lines.length === 0;
+      faults.tBodies[0].replaceChildren(...found.faults.map(({ place, field, message }) => cells([place, field, message])));
+      start.disabled = found.good === 0;
       preview.hidden = false;
       preview.scrollIntoView({ block: "nearest" });
     } catch (problem) {
@@ -78,21 +94,21 @@ if (load) {
   start.addEventListener("click", async () => {
     start.disabled = true;
     document.getElementById("loading").hidden = false;
-    bar.max = lines.length;
-    const outcomes = {};
+    bar.max = all;
+    const results = {};
     let done = 0;
     try {
-      const body = lines.map((record) => JSON.stringify(record)).join("\n");
-      const answer = await fetch("/api/v1/records", { method: "PUT", headers: { "content-type": "application/x-ndjson", accept: "application/x-ndjson" }, body });
+      const answer = await fetch("/api/v1/records", { method: "PUT", headers: { "content-type": kindOf(file) }, body: file });
       if (!answer.ok) throw new Problem(await answer.json().catch(() => ({})), answer.status);
       for await (const line of linesOf(answer.body)) {
-        const { outcome } = JSON.parse(line);
-        outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+        const { result } = JSON.parse(line);
+        if (result === "failed") throw new Problem({ title: "导入中断", remedy: "已导入的不变；请再次导入同一文件，相同的记录不会重复。" }, 500);
+        results[result] = (results[result] ?? 0) + 1;
         done += 1;
         bar.value = done;
         loaded.textContent = t("已处理{}条", done);
       }
-      const said = Object.entries(outcomes).map(([outcome, n]) => `${t(`load-${outcome}`)} ${n}`).join("，");
+      const said = Object.entries(results).map(([result, n]) => `${t(RESULTS[result] ?? result)} ${n}`).join("，");
       tell(loaded, "good", t("导入完成"), said);
     } catch (problem) {
       tell(loaded, "bad", t(problem.message), t(problem.remedy ?? ""));
@@ -151,21 +167,20 @@ if (bulk) {
       bar.max = Math.max(job.total, 1);
       bar.value = job.total ? job.done + job.failed : 1;
       for (const name of ["total", "done", "failed"]) count(name, job[name]);
-      state.textContent = t(`job-${job.state}`);
+      state.textContent = t(JOB[job.state] ?? job.state);
       if (job.state !== "running") events.close();
     };
-    events.addEventListener("message", told);
     events.addEventListener("progress", told);
   };
 
   bulk.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { licence_type, q, reason } = Object.fromEntries(new FormData(bulk));
+    const { licence_type, employer, reason } = Object.fromEntries(new FormData(bulk));
     const button = bulk.querySelector(".main");
     button.disabled = true;
     try {
-      const query = { ...(licence_type && { licence_type }), ...(q && { q }) };
-      const job = await send(bulk.getAttribute("action"), { ...(Object.keys(query).length ? { query } : { all: true }), reason }, key);
+      const search = { status: "valid", ...(licence_type && { licence_type }), ...(employer && { employer }) };
+      const job = await send(bulk.getAttribute("action"), { search, reason: oneLine(reason) }, key);
       watch(job.id);
     } catch (problem) {
       tell(status, "bad", t(problem.message), t(problem.remedy));

@@ -4,19 +4,20 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 
-use axum::Router;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::FormRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Form, Json, Router};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::App;
 use super::super::demo::SAMPLES;
-use super::super::problem::Problem;
+use super::super::problem::{FieldError, Problem};
+use super::super::records;
 use super::visitor::Visitor;
 use super::{answers, my, not_found, view};
 use crate::annotation::Wish;
@@ -28,9 +29,10 @@ use crate::store::{Act, AuditQuery, History, Licence, Search};
 /// The routes.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/desk", get(search))
+        .route("/desk", get(all).post(search))
         .route("/desk/licences/{id}", get(licence))
         .route("/desk/import", get(import))
+        .route("/desk/import/preview", post(preview).layer(DefaultBodyLimit::disable()))
         .route("/desk/reissue", get(reissue))
         .route("/desk/figures", get(figures))
         .route("/desk/layouts", get(layouts))
@@ -50,8 +52,14 @@ struct Asked {
     after: Option<String>,
 }
 
-async fn search(State(app): State<App>, visitor: Visitor, asked: Result<Query<Asked>, QueryRejection>) -> Response {
-    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+/// All of them, in order.
+async fn all(State(app): State<App>, visitor: Visitor) -> Response {
+    visitor.answer(found(&app, &visitor, Asked::default()).await)
+}
+
+/// What is looked for comes in the body: names and identity numbers have no place in addresses.
+async fn search(State(app): State<App>, visitor: Visitor, asked: Result<Form<Asked>, FormRejection>) -> Response {
+    let asked = asked.map(|Form(asked)| asked).unwrap_or_default();
     visitor.answer(found(&app, &visitor, asked).await)
 }
 
@@ -92,20 +100,13 @@ async fn found(app: &App, visitor: &Visitor, asked: Asked) -> Result<view::Desk,
         version: licence.version,
         state: my::state(licence, today),
     };
-    let next = listed.next.as_ref().map(|after| {
-        let mut query =
-            form_urlencoded([("q", &asked.q), ("status", &asked.status), ("type", &asked.r#type), ("expiring", &asked.expiring)]);
-        query.push_str("&after=");
-        query.push_str(after);
-        format!("/desk?{query}")
-    });
     Ok(view::Desk {
         page: visitor.page(),
         statuses: Status::ALL.into_iter().map(|status| choice(status.as_str(), status_name(status), &asked.status)).collect(),
         types: types(app, &asked.r#type),
         rows: listed.items.iter().map(row).collect(),
-        next,
-        ask: view::Ask { q: asked.q, expiring: asked.expiring },
+        next: listed.next,
+        ask: view::Ask { q: asked.q, status: asked.status, kind: asked.r#type, expiring: asked.expiring },
     })
 }
 
@@ -124,13 +125,6 @@ fn meanings(words: &str, common: &Search) -> Vec<Search> {
     let name = Search { name: said(), ..common.clone() };
     let employer = Search { employer: said(), ..common.clone() };
     if words.chars().any(|c| c.is_ascii_digit()) { vec![number, name, employer] } else { vec![name, employer, number] }
-}
-
-fn form_urlencoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a String)>) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let encode =
-        |text: &str| text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect::<String>();
-    pairs.into_iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
 }
 
 fn choice(id: &str, name: &str, chosen: &str) -> view::Choice {
@@ -266,6 +260,54 @@ fn action_name(action: &str) -> &str {
 
 async fn import(visitor: Visitor) -> Response {
     visitor.answer(visitor.staff().map(|_| view::DeskImport { page: visitor.page() }))
+}
+
+/// What an import would come to.
+#[derive(Default, Serialize)]
+struct Preview {
+    good: usize,
+    bad: usize,
+    /// The first faults.
+    faults: Vec<FieldError>,
+}
+
+/// How many faults are shown; who has more mends these first.
+const MOST_FAULTS: usize = 200;
+
+/// Reads records as an import would, and writes nothing.
+async fn preview(State(app): State<App>, visitor: Visitor, request: Request) -> Result<Json<Preview>, Problem> {
+    visitor.staff()?;
+    let kind = records::kind(request.headers())?;
+    let file = records::spool(request.into_body(), app.largest_batch).await?;
+    let options = Options { today: shanghai_date(app.clock.now()), lenient_identifiers: false };
+    let register = app.clone();
+    let read = move || {
+        let mut preview = Preview::default();
+        for input in crate::record::sent(file, kind) {
+            let loaded = input.load(&options);
+            let known = |record: &Record| register.register.line.layouts().find(&record.licence_type).is_ok();
+            let mut faults: Vec<FieldError> = match &loaded.record {
+                Ok(record) if known(record) => {
+                    preview.good += 1;
+                    continue;
+                }
+                Ok(record) => vec![FieldError {
+                    place: None,
+                    field: Some("licence_type".to_owned()),
+                    message: format!("`{}` is not a known licence type", record.licence_type),
+                }],
+                Err(faults) => faults.iter().map(FieldError::from).collect(),
+            };
+            preview.bad += 1;
+            for fault in &mut faults {
+                fault.place.get_or_insert_with(|| loaded.source.trim_start_matches(':').to_owned());
+            }
+            preview.faults.extend(faults);
+            preview.faults.truncate(MOST_FAULTS);
+        }
+        preview
+    };
+    tokio::task::spawn_blocking(read).await.map(Json).map_err(|cause| Problem::internal(&cause))
 }
 
 async fn reissue(State(app): State<App>, visitor: Visitor) -> Response {

@@ -330,6 +330,18 @@ pub struct Problem {
     pub remedy: String,
 }
 
+/// The demonstration's login.
+#[derive(Template)]
+#[template(path = "login.html")]
+pub struct Login {
+    /// Around it.
+    pub page: Page,
+    /// Where to go then.
+    pub next: String,
+    /// Id, name and what they are.
+    pub people: Vec<(String, String, String)>,
+}
+
 /// The desk's search.
 #[derive(Template)]
 #[template(path = "desk.html")]
@@ -344,7 +356,7 @@ pub struct Desk {
     pub types: Vec<Choice>,
     /// What was found.
     pub rows: Vec<Row>,
-    /// Address of what follows.
+    /// Where the next page begins.
     pub next: Option<String>,
 }
 
@@ -353,6 +365,10 @@ pub struct Desk {
 pub struct Ask {
     /// Words.
     pub q: String,
+    /// Status.
+    pub status: String,
+    /// Licence type.
+    pub kind: String,
     /// Days until the end.
     pub expiring: String,
 }

@@ -97,6 +97,11 @@ impl Visitor {
         self.send(problem.code.status(), &view::Problem { page: self.page(), title: message, remedy })
     }
 
+    /// The demonstration's login.
+    pub fn login(&self, next: String, people: Vec<(String, String, String)>) -> Response {
+        self.send(StatusCode::OK, &view::Login { page: self.page(), next, people })
+    }
+
     fn send(&self, status: StatusCode, page: &impl Template) -> Response {
         let html = match page.render() {
             Ok(html) => html,
