@@ -11,7 +11,7 @@ use certpress::http::{self, App, Demo, Identity, Parts, Telemetry};
 use certpress::issue::register::Register;
 use certpress::issue::{Envelopes, Line};
 use certpress::record::{self, Loaded, Options};
-use certpress::sign::Keyring;
+use certpress::sign::{Anchors, Keyring};
 use certpress::store::blobs::Blobs;
 use certpress::store::{Access, Act, Search, Store};
 use jiff::Timestamp;
@@ -101,7 +101,8 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     let bind = async |address: SocketAddr| TcpListener::bind(address).await.with_context(|| format!("{address}: cannot be listened on"));
     let (listener, metrics) = (bind(service.listen).await?, bind(service.metrics).await?);
     let (address, numbers) = (listener.local_addr()?, metrics.local_addr()?);
-    let parts = Parts { register, identity: Arc::new(identity), telemetry: Telemetry::new(now), demo };
+    let anchors = Anchors::read(&settings.keys.join("trust"))?;
+    let parts = Parts { register, anchors, identity: Arc::new(identity), telemetry: Telemetry::new(now), demo };
     let app = App::new(service, parts);
     println!("certpress listens on http://{address}  (numbers: http://{numbers}/metrics)");
     if args.demo {

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
 
 /// How long a connection may be without a whole request, or without taking what it is sent.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(400) } else { Duration::from_secs(30) };
 
 /// Who is at the other end, and how many of its requests are being answered.
 #[derive(Clone)]
@@ -148,7 +148,6 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (connection, address) = listener.accept().await;
         let peer = Peer { address, requests: Arc::clone(&connection.requests) };
-        tokio::time::pause();
         (connection, peer, client)
     }
 
@@ -158,7 +157,7 @@ mod tests {
         let begun = Instant::now();
         let dribble = tokio::spawn(async move {
             while client.write_all(b"G").await.is_ok() {
-                tokio::time::sleep(Duration::from_secs(4)).await;
+                tokio::time::sleep(PATIENCE / 8).await;
             }
         });
         let end = loop {
@@ -176,7 +175,7 @@ mod tests {
     async fn a_request_that_is_being_answered_keeps_it() {
         let (mut connection, peer, _client) = pair().await;
         let answering = peer.begin();
-        let waiting = tokio::time::timeout(10 * PATIENCE, connection.read(&mut [0; 8])).await;
+        let waiting = tokio::time::timeout(3 * PATIENCE, connection.read(&mut [0; 8])).await;
         assert!(waiting.is_err(), "still open");
         drop(answering);
         assert_eq!(connection.read(&mut [0; 8]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);

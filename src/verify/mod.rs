@@ -185,6 +185,12 @@ impl Opened {
         self.found.as_ref().ok().map(|genuine| genuine.question(self.file.as_ref()))
     }
 
+    /// The code as that of a file that stayed where it is: the register is asked about the file too.
+    #[must_use]
+    pub fn of_file(self, sha256: [u8; 32]) -> Self {
+        Self { file: Some(sha256), ..self }
+    }
+
     /// The verdict, by the register's answer; none when it was not asked.
     pub fn settle(self, answer: Option<Answer>) -> Verdict {
         let finding = self.found.map_or_else(|finding| finding, |genuine| genuine.settle(answer));

@@ -106,10 +106,15 @@ pub enum StatusListError {
 }
 
 impl Packed {
+    /// Where a list ends that begins at `first`, when `size` indices are in use.
+    pub fn end(first: u32, size: u32) -> u32 {
+        let entries = size.saturating_sub(first).clamp(1, ENTRIES).next_multiple_of(BLOCK);
+        first.saturating_add(entries)
+    }
+
     /// Packs what is not in force among the indices from `first` to below `end`.
     pub fn new(first: u32, end: u32, listed: &[(u32, Standing)]) -> Self {
-        let entries = end.saturating_sub(first).max(1).next_multiple_of(BLOCK).min(ENTRIES);
-        let mut array = vec![0u8; (entries / IN_A_BYTE) as usize];
+        let mut array = vec![0u8; (end - first).div_ceil(IN_A_BYTE) as usize];
         for &(index, standing) in listed {
             let place = index - first;
             array[(place / IN_A_BYTE) as usize] |= (standing as u8) << (place % IN_A_BYTE * u32::from(BITS));
@@ -287,7 +292,7 @@ mod tests {
             exp: ISSUED + 86400,
             ttl: 3600,
             first,
-            status_list: Packed::new(first, end, listed),
+            status_list: Packed::new(first, Packed::end(first, end), listed),
         };
         StatusToken::sign(&claims, &key())
     }

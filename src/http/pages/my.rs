@@ -2,32 +2,31 @@
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::{Query, State};
+use axum::response::Response;
 use axum::routing::get;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use serde_json::Map;
 
 use super::super::App;
+use super::super::forms::FORMS;
 use super::super::identity::PresentOwner;
 use super::super::problem::Problem;
 use super::visitor::Visitor;
-use super::{not_found, view};
+use super::view;
 use crate::annotation::{UsePeriod, UsePolicy};
 use crate::clock::{SHANGHAI, shanghai_date};
-use crate::form::{self, Definition, Form, FormError, Request};
+use crate::form::Form;
 use crate::issue::NotIssued;
-use crate::issue::register::{Holding, RegisterError, downloadable};
+use crate::issue::register::{Holding, downloadable};
 use crate::layout::Layout;
 use crate::record::Status;
 use crate::store::{Annotation, Filed, History, Licence};
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new().route("/my", get(my)).route("/my/licences/{id}/forms/{form}", get(filled))
+    Router::new().route("/my", get(my))
 }
 
 #[derive(Deserialize, Default)]
@@ -213,44 +212,7 @@ pub fn short(name: &str) -> &str {
 
 /// The forms with which the holder of such a licence applies for something.
 fn forms(licence_type: &str) -> Vec<view::Choice> {
-    let fits = |id: &str| {
-        let definition = Definition::parse(id, form::embedded_definition(id)?).ok()?;
-        definition.licences.iter().any(|fit| fit == licence_type).then_some(definition.title)
-    };
-    let choice = |id: &str| Some(view::Choice { id: id.to_owned(), name: fits(id)?, count: 0, current: false });
-    form::embedded().filter_map(|(id, _)| choice(id)).collect()
-}
-
-/// A form, filled in with what the licence says; the rest is for writing by hand.
-async fn filled(State(app): State<App>, visitor: Visitor, Path((licence, form)): Path<(String, String)>) -> Response {
-    match fill(&app, &visitor, &licence, form).await {
-        Ok((name, docx)) => {
-            let about = [
-                (header::CONTENT_TYPE, "application/vnd.openxmlformats-officedocument.wordprocessingml.document".to_owned()),
-                (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.docx\"")),
-                (header::CACHE_CONTROL, "no-store".to_owned()),
-            ];
-            (about, docx).into_response()
-        }
-        Err(problem) => visitor.problem(&problem),
-    }
-}
-
-async fn fill(app: &App, visitor: &Visitor, licence: &str, id: String) -> Result<(String, Vec<u8>), Problem> {
-    let register = &app.register;
-    let PresentOwner(owner) = visitor.caller()?.clone().present_owner(register.clock.now())?;
-    let filed = register.of(owner.person(), licence).await?;
-    not_found(forms(&filed.licence.licence_type).iter().find(|form| form.id == id))?;
-    let today = shanghai_date(register.clock.now());
-    let work = move || {
-        let record = filed.record().map_err(Problem::from)?;
-        let form = Form::embedded(&id).map_err(|cause| Problem::internal(&cause))?;
-        let request = Request { data: &Map::new(), record: Some(&record), pictures: None, today, rules: None, draft: true };
-        match form.fill(&request) {
-            Ok(docx) => Ok((id, docx)),
-            Err(FormError::Data(faults)) => Err(Problem::field("form", faults.first().map_or_else(String::new, ToString::to_string))),
-            Err(cause) => Err(Problem::internal(&cause)),
-        }
-    };
-    register.gate.run(work).await.map_err(RegisterError::from)?
+    let fits = FORMS.iter().filter(|(_, form)| form.definition.licences.iter().any(|fit| fit == licence_type));
+    let choice = |(id, form): (&&str, &Form)| view::Choice { id: (*id).to_owned(), name: form.definition.title.clone(), count: 0, current: false };
+    fits.map(choice).collect()
 }
