@@ -123,8 +123,3 @@ impl Visitor {
         response
     }
 }
-
-/// Whether a page is wanted rather than JSON.
-pub fn wants_page(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
-}
