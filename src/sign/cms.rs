@@ -61,10 +61,19 @@ impl Prepared {
         &self.attributes
     }
 
-    /// The most bytes that [`Self::complete`] can give without a time-stamp: the room to leave in a file.
-    pub fn longest(&self) -> Result<usize, SignError> {
+    /// The most bytes that [`Self::complete`] can give, with a time-stamp token of that length: the room to leave in a file.
+    pub fn longest(&self, token: Option<usize>) -> Result<usize, SignError> {
         let longest = self.signer()?.key().longest_signature();
-        Ok(self.encode(&vec![0; longest], None)?.len())
+        let stand_in = token.map(|length| to_der(&octets(&vec![0; length])));
+        Ok(self.encode(&vec![0; longest], stand_in.as_deref())?.len())
+    }
+
+    /// Whether this content, given in parts, is what will be signed.
+    pub(super) fn covers(&self, content: &[&[u8]]) -> bool {
+        let attributes: Option<SetOfVec<Attribute>> = SetOfVec::from_der(&self.attributes).ok();
+        let digest = attributes.iter().flat_map(SetOfVec::iter).find(|attribute| attribute.oid == MESSAGE_DIGEST);
+        let digest = digest.and_then(|attribute| attribute.values.get(0)?.decode_as::<OctetString>().ok());
+        digest.is_some_and(|digest| digest.as_bytes() == self.algorithm.digest(content))
     }
 
     /// The finished CMS, after checking that the signature is one by the signer's key over these attributes.
@@ -394,7 +403,7 @@ mod tests {
             assert!(opened.content.is_none() && opened.time_stamp.is_none());
             assert_eq!(cms, sign(&signer, &CONTENT, now()).unwrap(), "deterministic");
             let prepared = prepare(signer.chain(), &CONTENT, now()).unwrap();
-            let room = prepared.longest().unwrap();
+            let room = prepared.longest(None).unwrap();
             assert!(cms.len() <= room && room - cms.len() <= 8, "{} of {room}", cms.len());
         }
     }

@@ -10,6 +10,7 @@ mod keyfile;
 mod keyring;
 #[cfg(test)]
 mod openssl;
+pub mod pdf;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod pki;
