@@ -336,9 +336,9 @@ fn migrations<const N: usize>(steps: [(&'static str, &'static str); N]) -> Migra
     Migrator::with_migrations((1..).zip(steps).map(step).collect())
 }
 
-fn migration_error(error: MigrateError) -> StoreError {
+fn migration_error(error: MigrateError, known: usize) -> StoreError {
     match error {
-        MigrateError::VersionMissing(found) => StoreError::Schema { found, known: found - 1 },
+        MigrateError::VersionMissing(found) => StoreError::Schema { found, known: known as i64 },
         MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => StoreError::Unavailable(cause),
         other => StoreError::corrupt("schema", other),
     }
