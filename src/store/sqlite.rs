@@ -24,12 +24,12 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .pragma("temp_store", "memory")
-        .pragma("cache_size", "-32000");
+        .pragma("cache_size", "-16000");
     let (writer, lock) = match access {
         Access::Read => (None, None),
         Access::Write { create, .. } => {
             if let Some(folder) = path.parent().filter(|_| *create) {
-                std::fs::create_dir_all(folder).map_err(disk)?;
+                private_folder(folder).map_err(disk)?;
             }
             if !create && !path.exists() {
                 return Err(StoreError::Missing(path.display().to_string()));
@@ -50,6 +50,14 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
         None => check(&readers).await?,
     }
     Ok(Database::Sqlite { readers, writer, _lock: lock })
+}
+
+/// Made for its owner alone: what lies in it is about persons.
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 /// Copies a register as of now into a new file, which is on the disk when this is done.

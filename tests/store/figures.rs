@@ -1,8 +1,9 @@
 //! How fast it is: `cargo test --release --test store figures -- --ignored --nocapture`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use certpress::store::{Search, Store};
+use certpress::store::{IssuedFile, Search, Store};
 use jiff::civil::date;
 use serde_json::{Value, json};
 
@@ -29,6 +30,42 @@ async fn load(store: &Store, from: usize, to: usize) -> Duration {
     loading
 }
 
+/// Recording and signing, by 32 holders at once.
+async fn annotate(store: &Arc<Store>, kind: &str) {
+    let licences = store.search(&Search { limit: Some(32), ..Search::default() }).await.unwrap().items;
+    let (each, began) = (50, Instant::now());
+    let holders: Vec<_> = licences
+        .into_iter()
+        .map(|licence| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let mut worst = Duration::ZERO;
+                for n in 0..each {
+                    let began = Instant::now();
+                    let annotation = super::annotations::annotate(&store, &licence.id, n).await.unwrap();
+                    let file = IssuedFile {
+                        sha256: annotation.statement.sha256,
+                        annotation: annotation.id,
+                        format: "pdf".into(),
+                        bytes: 1,
+                        at: annotation.at,
+                    };
+                    store.complete(&clerk(n), &file.annotation, "1", std::slice::from_ref(&file)).await.unwrap();
+                    worst = worst.max(began.elapsed());
+                }
+                worst
+            })
+        })
+        .collect();
+    let count = holders.len() as i64 * each;
+    let mut worst = Duration::ZERO;
+    for holder in holders {
+        worst = worst.max(holder.await.unwrap());
+    }
+    let rate = count as f64 / began.elapsed().as_secs_f64();
+    println!("{kind}: {rate:.0} annotations a second recorded and signed, at most {worst:.1?} each");
+}
+
 async fn figures(place: Place, size: usize) {
     let kind = if place.is_sqlite() { "SQLite" } else { "PostgreSQL" };
     let store = place.open().await;
@@ -46,6 +83,11 @@ async fn figures(place: Place, size: usize) {
         ("identity", Search { identity: Some(("999".into(), "H00012345".into())), ..Search::default() }),
         ("status revoked", Search { status: text("revoked"), ..Search::default() }),
         ("name 王, status revoked", Search { name: text("王"), status: text("revoked"), ..Search::default() }),
+        ("name 王, status valid, type", {
+            Search { name: text("王"), status: text("valid"), licence_type: text("constructor-1"), ..Search::default() }
+        }),
+        ("name 王, company 北京测试第4321", Search { name: text("王"), employer: text("北京测试第4321"), ..Search::default() }),
+        ("another type", Search { licence_type: text("architect-1"), ..Search::default() }),
         ("name 王, expiring in March 2026", {
             Search { name: text("王"), expires_from: Some(date(2026, 3, 1)), expires_before: Some(date(2026, 4, 1)), ..Search::default() }
         }),
@@ -71,6 +113,7 @@ async fn figures(place: Place, size: usize) {
     let began = Instant::now();
     let months = store.expiring(date(2026, 1, 1), date(2026, 12, 31)).await.unwrap();
     println!("{kind}: {} months expiring in {:.1?}", months.len(), began.elapsed());
+    annotate(&store, kind).await;
     assert!(slow.is_empty(), "over 20 ms: {slow:?}");
 }
 
