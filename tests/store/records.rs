@@ -22,6 +22,11 @@ pub async fn loading_numbers_the_versions(place: Place) {
     assert_eq!((outcomes[1].version, &outcomes[1].change), (2, &LoadChange::Equal));
     assert!(matches!(&outcomes[2].change, LoadChange::Refused(why) if why.contains("serial")));
 
+    // An identifier has three digits for the version.
+    loaded(&store, record(3, json!({"/version": 999}))).await;
+    let outcome = store.load(&clerk(2), &[record(3, json!({"/holder/name": "李四"}))]).await.unwrap().remove(0);
+    assert!(matches!(&outcome.change, LoadChange::Refused(why) if why.contains("999")), "{outcome:?}");
+
     let id = &outcomes[0].licence;
     let now = store.licence(id).await.unwrap().unwrap();
     assert_eq!((now.version, now.licence.version), (2, 2));
