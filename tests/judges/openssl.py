@@ -11,7 +11,7 @@ from pathlib import Path
 
 from asn1crypto import pem
 
-from report import folder, licences, verdict
+from report import each, verdict
 from signature import REVOKED, ROOT, SM2_ROOT, Signature
 
 SM2_ID = ["-sigopt", "distid:1234567812345678"]
@@ -67,10 +67,4 @@ def judge(file: Path) -> None:
     verdict("openssl", file, faults + more, f"{signature.algorithm}, {way}, chain")
 
 
-if __name__ == "__main__":
-    for licence in licences(folder()):
-        if "pdf" in licence.files:
-            try:
-                judge(licence.files["pdf"])
-            except (ValueError, subprocess.CalledProcessError) as error:
-                verdict("openssl", licence.files["pdf"], [str(error)])
+each("openssl", "pdf", judge)
