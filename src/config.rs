@@ -1,5 +1,6 @@
 //! Settings, read once: a TOML file, overridden by `CERTPRESS_*` environment variables, overridden by flags.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -22,12 +23,17 @@ pub struct Overrides {
     /// Address that QR codes open, up to where the digits begin [default: `https://zz.example.cn/v/`]
     #[arg(long, global = true, env = "CERTPRESS_VERIFY_BASE", value_name = "URL")]
     pub verify_base: Option<String>,
+    /// Signer of PDF files, by its name in the settings or in the test PKI [default in demo: signer-p256]
+    #[arg(long, global = true, env = "CERTPRESS_PDF_SIGNER", value_name = "NAME")]
+    pub pdf_signer: Option<String>,
 }
 
 /// The settings of one run.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// Whether what is made here counts.
+    pub mode: Mode,
     /// Folder of keys.
     pub keys: PathBuf,
     /// Folder of layouts, instead of those in the program.
@@ -38,17 +44,119 @@ pub struct Settings {
     pub verify_base: String,
     /// Resolution of PNG previews in dots per inch.
     pub preview_dpi: u16,
+    /// Signers by name.
+    pub signer: BTreeMap<String, SignerSettings>,
+    /// How PDF files are signed.
+    pub pdf: PdfSettings,
+    /// The server that time-stamps signatures; without one they carry no time-stamp.
+    pub time_stamp: Option<TimeStampSettings>,
+}
+
+/// Whether what is made here counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Test keys, and every file says so.
+    #[default]
+    Demo,
+    /// Keys that count; those of the test PKI are refused.
+    Production,
+}
+
+/// Where a signer's private key is, and the PEM file of its certificates: its own first, then its issuers'.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "SignerTable")]
+pub enum SignerSettings {
+    /// In a PKCS#8 file.
+    File {
+        /// The key.
+        key: PathBuf,
+        /// The certificates.
+        certificates: PathBuf,
+        /// The file that holds the key's password, when it is encrypted.
+        password_file: Option<PathBuf>,
+    },
+    /// In a hardware module.
+    Module {
+        /// The module's PKCS#11 library.
+        module: PathBuf,
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        label: String,
+        /// The file that holds the token's PIN.
+        pin_file: PathBuf,
+        /// The certificates.
+        certificates: PathBuf,
+    },
+}
+
+/// `[signer.NAME]` as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignerTable {
+    certificates: PathBuf,
+    key: Option<PathBuf>,
+    password_file: Option<PathBuf>,
+    module: Option<PathBuf>,
+    token: Option<String>,
+    label: Option<String>,
+    pin_file: Option<PathBuf>,
+}
+
+impl TryFrom<SignerTable> for SignerSettings {
+    type Error = &'static str;
+
+    fn try_from(table: SignerTable) -> Result<Self, Self::Error> {
+        let SignerTable { certificates, key, password_file, module, token, label, pin_file } = table;
+        match (key, password_file, module, token, label, pin_file) {
+            (Some(key), password_file, None, None, None, None) => Ok(Self::File { key, certificates, password_file }),
+            (None, None, Some(module), Some(token), Some(label), Some(pin_file)) => {
+                Ok(Self::Module { module, token, label, pin_file, certificates })
+            }
+            _ => Err("a signer has either `key` (and `password_file` when it is encrypted), or `module`, `token`, `label` and `pin_file`"),
+        }
+    }
+}
+
+/// `[pdf]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PdfSettings {
+    /// Name of the signer; in demo it may also be one of the test PKI.
+    pub signer: Option<String>,
+}
+
+/// `[time_stamp]`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeStampSettings {
+    /// Where questions of RFC 3161 are posted.
+    pub url: String,
+    /// How long an answer may take.
+    #[serde(default = "TimeStampSettings::patience")]
+    pub timeout_seconds: u16,
+}
+
+impl TimeStampSettings {
+    fn patience() -> u16 {
+        10
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            mode: Mode::Demo,
             keys: PathBuf::from("keys"),
             layouts: None,
             fonts: None,
             verify_base: "https://zz.example.cn/v/".to_owned(),
             // Three whole pixels for each module of an ordinary QR code in its box of 25 mm.
             preview_dpi: 180,
+            signer: BTreeMap::new(),
+            pdf: PdfSettings::default(),
+            time_stamp: None,
         }
     }
 }
@@ -101,6 +209,7 @@ impl Settings {
         if let Some(base) = overrides.verify_base {
             settings.verify_base = base;
         }
+        settings.pdf.signer = overrides.pdf_signer.or(settings.pdf.signer);
         settings.checked()
     }
 
@@ -129,6 +238,14 @@ impl Settings {
         }
         if !(50..=600).contains(&self.preview_dpi) {
             return value("preview_dpi", format!("{} is outside 50 to 600 dots per inch", self.preview_dpi));
+        }
+        if let Some(TimeStampSettings { url, timeout_seconds }) = &self.time_stamp {
+            if !(url.starts_with("http://") || url.starts_with("https://")) {
+                return value("time_stamp.url", format!("`{url}` must start with http:// or https://"));
+            }
+            if !(1..=120).contains(timeout_seconds) {
+                return value("time_stamp.timeout_seconds", format!("{timeout_seconds} is outside 1 to 120"));
+            }
         }
         Ok(self)
     }
@@ -161,6 +278,29 @@ mod tests {
         let error = load_text("preview_dpi = 96\nverify_bas = \"x\"\n").unwrap_err().to_string();
         assert!(error.contains("certpress.toml:2:1"), "{error}");
         assert!(error.contains("verify_bas"), "{error}");
+    }
+
+    #[test]
+    fn a_signer_is_a_key_file_or_a_module_and_nothing_between() {
+        let file = load_text("[signer.licences]\nkey = \"k.pem\"\ncertificates = \"c.pem\"\n[pdf]\nsigner = \"licences\"\n").unwrap();
+        assert!(matches!(&file.signer["licences"], SignerSettings::File { password_file: None, .. }));
+        assert_eq!(file.pdf.signer.as_deref(), Some("licences"));
+        let module = "certificates = \"c.pem\"\nmodule = \"m.so\"\ntoken = \"t\"\nlabel = \"k\"\n";
+        let whole = load_text(&format!("[signer.hsm]\n{module}pin_file = \"pin\"\n")).unwrap();
+        assert!(matches!(&whole.signer["hsm"], SignerSettings::Module { token, .. } if token == "t"));
+        for wrong in [module.to_owned(), format!("{module}pin_file = \"pin\"\nkey = \"k\"\n"), "certificates = \"c.pem\"\n".to_owned()] {
+            let error = load_text(&format!("[signer.hsm]\n{wrong}")).unwrap_err().to_string();
+            assert!(error.contains("certpress.toml:1:") && error.contains("either `key`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_time_stamp_server_has_an_address_and_a_bound() {
+        assert_eq!(load_text("[time_stamp]\nurl = \"http://tsa\"\n").unwrap().time_stamp.unwrap().timeout_seconds, 10);
+        for wrong in ["url = \"tsa\"", "url = \"http://tsa\"\ntimeout_seconds = 0"] {
+            let error = load_text(&format!("[time_stamp]\n{wrong}\n")).unwrap_err().to_string();
+            assert!(error.starts_with("time_stamp."), "{error}");
+        }
     }
 
     #[test]

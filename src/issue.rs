@@ -1,6 +1,9 @@
 //! The whole line from record to issued licence, readable top to bottom.
 
 pub mod batch;
+mod envelope;
+
+pub use self::envelope::Envelopes;
 
 use std::sync::{Arc, OnceLock};
 
@@ -25,6 +28,7 @@ pub struct Line {
     verify_base: String,
     faces: Vec<Arc<Face>>,
     preview_dpi: u16,
+    envelopes: Option<Envelopes>,
     pdf: OnceLock<Result<PdfRenderer, RenderError>>,
     ofd: OnceLock<Result<OfdRenderer, RenderError>>,
     png: OnceLock<Result<PngRenderer, RenderError>>,
@@ -42,6 +46,9 @@ pub enum LineError {
     /// Keys cannot be used.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// The keys are not what the settings' `mode` asks for.
+    #[error("{0}")]
+    Mode(String),
 }
 
 /// A licence as a finished page, not yet in any format.
@@ -100,7 +107,7 @@ fn join(faults: &[LayoutFault]) -> String {
 }
 
 impl Line {
-    /// Loads fonts, layouts and keys.
+    /// Loads fonts and layouts. The line composes and renders; [`Self::sealed_by`] makes it issue.
     pub fn open(settings: &Settings, keyring: Keyring) -> Result<Self, LineError> {
         let fonts = Arc::new(match &settings.fonts {
             Some(folder) => Fonts::from_folder(folder)?,
@@ -119,10 +126,18 @@ impl Line {
             verify_base: settings.verify_base.clone(),
             faces,
             preview_dpi: settings.preview_dpi,
+            envelopes: None,
             pdf: OnceLock::new(),
             ofd: OnceLock::new(),
             png: OnceLock::new(),
         })
+    }
+
+    /// The same line with the signers of what it issues.
+    #[must_use]
+    pub fn sealed_by(mut self, envelopes: Envelopes) -> Self {
+        self.envelopes = Some(envelopes);
+        self
     }
 
     /// The licence types.

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use certpress::annotation::Wish;
 use certpress::clock::shanghai_date;
 use certpress::config::Settings;
-use certpress::issue::Line;
 use certpress::issue::batch::{Batch, Outcome, ReportLine, Summary};
+use certpress::issue::{Envelopes, Line};
 use certpress::record::{self, Options};
 use certpress::render::Format;
 use certpress::sign::Keyring;
@@ -64,11 +64,13 @@ pub struct IssueArgs {
 /// Runs it.
 pub fn run(args: &IssueArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let at = super::instant(args.as_of);
-    let (keyring, made) = Keyring::open_or_init(&settings.keys, super::instant(None))?;
+    let now = super::instant(None);
+    let (keyring, made) = Keyring::open_or_init(&settings.keys, now)?;
     if made {
         eprintln!("made test keys in {}; every file they sign says 样张 SAMPLE", settings.keys.display());
     }
-    let line = Line::open(settings, keyring)?;
+    let envelopes = Envelopes::open(settings, &keyring, now)?;
+    let line = Line::open(settings, keyring)?.sealed_by(envelopes);
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, Into::into), usize::from);
     let mut formats = args.formats.clone();
     formats.sort_unstable();

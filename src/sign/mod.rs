@@ -23,8 +23,8 @@ pub use certificate::{Certificate, RevocationList};
 pub use keyring::{KeyList, KeyState, Keyring, ListedKey, StatementKey, TrustedKey, read_trust};
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::ModuleSigner;
-pub use pki::{make_test_pki, test_signer};
-pub use signer::{FileSigner, Signer};
+pub use pki::{is_test, make_test_pki, test_signer};
+pub use signer::{FileSigner, Signer, open_signer};
 
 /// What can go wrong with keys.
 #[derive(Debug, thiserror::Error)]

@@ -53,6 +53,12 @@ pub fn make_test_pki(folder: &Path, now: Timestamp) -> Result<Vec<&'static str>,
     Ok(missing.iter().map(|entry| entry.id.as_str()).collect())
 }
 
+/// Whether a certificate is of the test PKI: it, or who issued it, bears the test organisation's name.
+pub fn is_test(certificate: &Certificate) -> bool {
+    let tbs = certificate.parsed().tbs_certificate();
+    [tbs.subject(), tbs.issuer()].iter().any(|name| name.to_string().contains(&PLAN.organisation))
+}
+
 /// `keys/dev/pki.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -337,6 +343,7 @@ mod tests {
             let chain = signer.chain();
             assert!(chain[0].subject().contains("TEST") && chain[0].subject().contains("测试"), "{}", chain[0].subject());
             assert_eq!(signer.algorithm(), entry.algorithm);
+            assert!(chain.iter().all(is_test));
             assert!(chain.windows(2).all(|pair| pair[0].is_issued_by(&pair[1])), "{}", entry.id);
             let root = if entry.algorithm == Algorithm::Sm2 { "sm2-root" } else { "root" };
             let root = Certificate::read_chain(&place.root(root)).unwrap().remove(0);

@@ -1,6 +1,7 @@
 //! Who signs: a key and its certificates, in a file or in a device. A signer sees bytes, never a format.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ed25519_dalek::Signer as _;
 use pkcs8::der::pem::LineEnding;
@@ -16,6 +17,7 @@ use super::asn1::to_der;
 use super::certificate::Certificate;
 use super::keyring::{random, system_randomness};
 use super::{SignError, keyfile};
+use crate::config::SignerSettings;
 
 /// A key that signs, wherever it lives, with the certificates that speak for it.
 pub trait Signer: Send + Sync {
@@ -29,6 +31,31 @@ pub trait Signer: Send + Sync {
 
     /// Signs a message (not its digest). Elliptic signatures but Ed25519 come as DER `SEQUENCE {r, s}`.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+}
+
+/// Opens a signer of the settings.
+pub fn open_signer(settings: &SignerSettings) -> Result<Arc<dyn Signer>, SignError> {
+    match settings {
+        SignerSettings::File { key, certificates, password_file } => {
+            let password = password_file.as_deref().map(secret).transpose()?;
+            Ok(Arc::new(FileSigner::open(key, certificates, password.as_deref().map(String::as_str))?))
+        }
+        #[cfg(feature = "pkcs11")]
+        SignerSettings::Module { module, token, label, pin_file, certificates } => {
+            Ok(Arc::new(super::ModuleSigner::open(module, token, label, &secret(pin_file)?, certificates)?))
+        }
+        #[cfg(not(feature = "pkcs11"))]
+        SignerSettings::Module { module, .. } => Err(SignError::Device(format!(
+            "{}: this program was built without PKCS#11; use one that was built with `--features pkcs11`",
+            module.display()
+        ))),
+    }
+}
+
+/// A password or PIN, alone in a file that only its owner can read.
+fn secret(file: &Path) -> Result<Zeroizing<String>, SignError> {
+    let text = keyfile::read_private(file)?;
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// A signer whose private key is in a file. Its signatures are deterministic, for every algorithm.
