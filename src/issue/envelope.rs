@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::LineError;
+use super::seals::Seals;
+use super::{LineError, NotIssued};
 use crate::config::{Mode, Settings};
+use crate::layout::Document;
+use crate::render::OfdRenderer;
 use crate::sign::{Keyring, Signer, is_test, open_signer, test_signer};
 
 /// The signers of files, and the server that time-stamps their signatures.
 pub struct Envelopes {
     pdf: Arc<dyn Signer>,
+    ofd: Seals,
 }
 
 impl Envelopes {
@@ -23,7 +27,12 @@ impl Envelopes {
                 "mode = \"production\" needs a signer of PDF files: name one of your [signer.NAME] as `signer` in [pdf]".to_owned(),
             )
         })?;
-        Ok(Self { pdf: open_named(settings, pdf, now)? })
+        Ok(Self { pdf: open_named(settings, pdf, now)?, ofd: Seals::open(settings, now)? })
+    }
+
+    /// The document as a signed OFD.
+    pub(super) fn sign_ofd(&self, renderer: &OfdRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
+        self.ofd.sign(renderer, document)
     }
 
     /// The signer of PDF files.
@@ -47,7 +56,7 @@ fn check_statement_key(settings: &Settings, keyring: &Keyring) -> Result<(), Lin
 }
 
 /// A signer by its name in the settings, or in demo in the test PKI.
-fn open_named(settings: &Settings, name: &str, now: Timestamp) -> Result<Arc<dyn Signer>, LineError> {
+pub(super) fn open_named(settings: &Settings, name: &str, now: Timestamp) -> Result<Arc<dyn Signer>, LineError> {
     let signer: Arc<dyn Signer> = match (settings.signer.get(name), settings.mode) {
         (Some(found), _) => open_signer(found)?,
         (None, Mode::Demo) => Arc::new(test_signer(&settings.keys, name, now)?),

@@ -382,7 +382,13 @@ mod tests {
         let rect = Rect::mm(0.0, 0.0, 10.0, 10.0);
         let art = Arc::new(Art { size: (rect.w, rect.h), paths: vec![specimen::bar(rect, Rgb(0xd9, 0x22, 0x1f), 204)] });
         let below = Item::Path(specimen::bar(Rect::mm(40.0, 40.0, 10.0, 20.0), Rgb::BLACK, 255));
-        let seal = Item::Seal(Seal { area: Rect::mm(40.0, 40.0, 20.0, 20.0), art: Arc::clone(&art), alt: String::new() });
+        let seal = Item::Seal(Seal {
+            area: Rect::mm(40.0, 40.0, 20.0, 20.0),
+            art: Arc::clone(&art),
+            words: String::new(),
+            personal: false,
+            alt: String::new(),
+        });
         let picture = pixels(&draw(&only(&fonts, vec![below, seal]), &fonts, &[]));
         let close = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 1);
         assert!(close(at(&picture, 45.0, 50.0), [174, 27, 25]), "red at four fifths over black: {:?}", at(&picture, 45.0, 50.0));
