@@ -219,3 +219,136 @@ fn description<'e>(number: usize, mark: &Mark<'_>, entries: impl Iterator<Item =
 fn written(at: Timestamp) -> String {
     date_time(at).to_string().replace(['-', ':', 'T'], "")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sign::ses::SealPlan;
+    use crate::sign::{FileSigner, test_signer};
+
+    fn at() -> Timestamp {
+        "2026-03-01T04:00:00Z".parse().unwrap()
+    }
+
+    fn signer(folder: &Path, id: &str) -> FileSigner {
+        test_signer(folder, id, at()).unwrap()
+    }
+
+    fn seal(folder: &Path, holder: &FileSigner) -> Seal {
+        let plan = SealPlan {
+            id: "TEST-0001",
+            name: "测试专用章",
+            vendor: "certpress TEST",
+            picture: b"\x89PNG\r\n\x1a\npixels",
+            size_mm: (42, 42),
+            holders: &holder.chain()[..1],
+            created: at(),
+            valid: (at(), at()),
+        };
+        Seal::from_der(&ses::make_seal(&plan, &signer(folder, "seal-maker")).unwrap()).unwrap()
+    }
+
+    fn entries() -> Vec<Entry> {
+        vec![Entry::of("OFD.xml", b"entry point"), Entry::of("Doc_0/Attachs/a&b.xml", b"attachment")]
+    }
+
+    fn stamp(seal: &Seal) -> Mark<'_> {
+        Mark::Seal { seal, page: 43, boundary: "136.2 213 42 42".to_owned() }
+    }
+
+    fn find<'f>(files: &'f [File], name: &str) -> &'f [u8] {
+        &files.iter().find(|file| file.name == name).unwrap_or_else(|| panic!("no {name}")).bytes
+    }
+
+    /// The paths that a `Signature.xml` covers.
+    fn covered(description: &[u8]) -> Vec<&str> {
+        let text = std::str::from_utf8(description).unwrap();
+        text.split("FileRef=\"/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+    }
+
+    #[test]
+    fn one_seal_covers_everything_but_its_own_two_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let holder = signer(folder.path(), "signer-sm2");
+        let seal = seal(folder.path(), &holder);
+        let files = sign(entries(), vec![stamp(&seal)], &[&holder], at()).unwrap();
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        let sign_0 = |name| format!("Doc_0/Signs/Sign_0/{name}");
+        let own = [sign_0("Signature.xml"), sign_0("SignedValue.dat")];
+        assert_eq!(names, [&sign_0("Seal.esl"), &own[0], &own[1], "Doc_0/Signs/Signatures.xml"]);
+        let description = find(&files, &own[0]);
+        assert_eq!(covered(description), ["OFD.xml", "Doc_0/Attachs/a&amp;b.xml", names[0], names[3]]);
+        let said = std::str::from_utf8(description).unwrap();
+        for piece in [
+            r#"<ofd:References CheckMethod="1.2.156.10197.1.401">"#,
+            "<ofd:SignatureMethod>1.2.156.10197.1.501</ofd:SignatureMethod>",
+            "<ofd:SignatureDateTime>20260301040000Z</ofd:SignatureDateTime>",
+            r#"<ofd:StampAnnot ID="s001" PageRef="43" Boundary="136.2 213 42 42"/>"#,
+            &STANDARD.encode(Algorithm::Sm2.digest(&[b"attachment"])),
+            &STANDARD.encode(Algorithm::Sm2.digest(&[find(&files, "Doc_0/Signs/Signatures.xml")])),
+        ] {
+            assert!(said.contains(piece), "{piece}: {said}");
+        }
+        let opened = ses::open(find(&files, &own[1])).unwrap();
+        assert_eq!((opened.seal.der(), opened.path), (find(&files, names[0]), format!("/{}", own[0])));
+        assert_eq!(opened.data_hash, Algorithm::Sm2.digest(&[description]));
+        assert_eq!(files, sign(entries(), vec![stamp(&seal)], &[&holder], at()).unwrap(), "deterministic");
+    }
+
+    #[test]
+    fn the_second_seal_covers_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (body, chairman) = (signer(folder.path(), "signer-sm2"), signer(folder.path(), "signer-sm2-chairman"));
+        let (first, second) = (seal(folder.path(), &body), seal(folder.path(), &chairman));
+        let files = sign(entries(), vec![stamp(&first), stamp(&second)], &[&body, &chairman], at()).unwrap();
+        let all: Vec<&str> = ["OFD.xml", "Doc_0/Attachs/a&amp;b.xml"].into_iter().chain(files.iter().map(|file| &*file.name)).collect();
+        let uncovered = |number| {
+            let covered = covered(find(&files, &format!("Doc_0/Signs/Sign_{number}/Signature.xml")));
+            all.iter().copied().filter(|name| !covered.contains(name)).collect::<Vec<_>>()
+        };
+        let own = |number| [format!("Doc_0/Signs/Sign_{number}/Signature.xml"), format!("Doc_0/Signs/Sign_{number}/SignedValue.dat")];
+        assert_eq!(uncovered(1), own(1), "the last one: all but its own two files");
+        let later = [&own(0)[..], &own(1), &["Doc_0/Signs/Signatures.xml".to_owned()]].concat();
+        assert_eq!(uncovered(0), later, "the first: all but what comes after it, too");
+    }
+
+    #[test]
+    fn a_remote_seal_device_may_answer_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let holder = signer(folder.path(), "signer-sm2");
+        let seal = seal(folder.path(), &holder);
+        for mark in [stamp(&seal), Mark::Plain] {
+            let mut signing = Signing::new(entries(), vec![mark.clone()]);
+            let prepared = signing.prepare(holder.chain(), at()).unwrap();
+            let travelled: Prepared = serde_json::from_str(&serde_json::to_string(&prepared).unwrap()).unwrap();
+            assert_eq!(travelled, prepared);
+            let wrong = prepared.complete(&holder.sign(b"another question").unwrap(), None).unwrap_err().to_string();
+            assert!(wrong.contains("nothing was"), "{wrong}");
+            let value = holder.sign(travelled.to_be_signed()).unwrap();
+            signing.add(travelled.complete(&value, None).unwrap());
+            assert_eq!(signing.files, sign(entries(), vec![mark], &[&holder], at()).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_plain_signature_is_cms_over_the_description() {
+        let folder = tempfile::tempdir().unwrap();
+        let holder = signer(folder.path(), "signer-sm2");
+        let files = sign(entries(), vec![Mark::Plain], &[&holder], at()).unwrap();
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["Doc_0/Signs/Sign_0/Signature.xml", "Doc_0/Signs/Sign_0/SignedValue.dat", "Doc_0/Signs/Signatures.xml"]);
+        assert!(std::str::from_utf8(&files[2].bytes).unwrap().contains(r#"ID="s001" Type="Sign""#));
+        assert!(!std::str::from_utf8(&files[0].bytes).unwrap().contains("Stamp"));
+        let opened = cms::open(&files[1].bytes).unwrap();
+        assert!(opened.covers(&[&files[0].bytes]) && opened.signer.der() == holder.chain()[0].der());
+    }
+
+    #[test]
+    fn another_algorithm_than_sm2_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = sign(entries(), vec![Mark::Plain], &[&signer(folder.path(), "signer-p256")], at()).unwrap_err();
+        assert!(error.to_string().contains("has no SM2 key"), "{error}");
+    }
+}
