@@ -3,6 +3,7 @@
 pub mod batch;
 mod envelope;
 mod seals;
+mod time_stamp;
 
 pub use self::envelope::Envelopes;
 
@@ -101,7 +102,7 @@ pub enum NotIssued {
     /// A file cannot be made.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// A file cannot be signed.
+    /// A file cannot be signed, so there is none.
     #[error(transparent)]
     Sign(#[from] SignError),
 }
@@ -157,7 +158,7 @@ impl Line {
     /// Takes one record down the line as of an instant.
     pub fn issue(&self, record: &Record, at: Timestamp, wish: Wish, formats: &[Format]) -> Result<Issued, NotIssued> {
         let Composed { document, identifier, period, qr } = self.compose(record, at, wish)?;
-        let files = formats.iter().map(|&format| Ok((format, self.file(&document, format)?))).collect::<Result<_, NotIssued>>()?;
+        let files = formats.iter().map(|&format| Ok((format, self.finish(&document, format)?))).collect::<Result<_, NotIssued>>()?;
         Ok(Issued { identifier, period, qr, files })
     }
 
@@ -186,27 +187,34 @@ impl Line {
         Ok(Composed { document, identifier, period: annotated.period(), qr })
     }
 
-    /// One document as a file that is given out: signed, where the format can be and the line has signers.
-    fn file(&self, document: &Document, format: Format) -> Result<Vec<u8>, NotIssued> {
-        match (&self.envelopes, format) {
-            (Some(envelopes), Format::Ofd) => envelopes.sign_ofd(self.ofd()?, document),
+    /// One document in one format, as it is given out.
+    fn finish(&self, document: &Document, format: Format) -> Result<Vec<u8>, NotIssued> {
+        let envelopes =
+            || self.envelopes.as_ref().ok_or_else(|| SignError::Device("this line only composes; it has no signers".to_owned()));
+        match format {
+            Format::Pdf => envelopes()?.pdf(self.pdf_renderer()?, document),
+            Format::Ofd => envelopes()?.ofd(self.ofd_renderer()?, document),
             _ => Ok(self.render(document, format)?),
         }
     }
 
-    /// One document in one format.
+    /// One document in one format, without signatures.
     pub fn render(&self, document: &Document, format: Format) -> Result<Vec<u8>, RenderError> {
         // Renderers are made when first asked for: a run that wants PDF alone does not draw preview faces.
         match format {
-            Format::Pdf => ready(self.pdf.get_or_init(|| PdfRenderer::new(&self.fonts, &self.faces)))?.render(document),
-            Format::Ofd => self.ofd()?.render(document),
+            Format::Pdf => self.pdf_renderer()?.render(document),
+            Format::Ofd => self.ofd_renderer()?.render(document),
             Format::Png => ready(self.png.get_or_init(|| PngRenderer::new(&self.fonts, &self.faces, self.preview_dpi)))?.render(document),
             Format::Svg => Ok(render::svg(&self.fonts, document).into_bytes()),
             Format::Txt => Ok(render::text(document).into_bytes()),
         }
     }
 
-    fn ofd(&self) -> Result<&OfdRenderer, RenderError> {
+    fn pdf_renderer(&self) -> Result<&PdfRenderer, RenderError> {
+        ready(self.pdf.get_or_init(|| PdfRenderer::new(&self.fonts, &self.faces)))
+    }
+
+    fn ofd_renderer(&self) -> Result<&OfdRenderer, RenderError> {
         ready(self.ofd.get_or_init(|| OfdRenderer::new(&self.fonts, &self.faces)))
     }
 }

@@ -81,7 +81,7 @@ pub enum Outcome {
     Refused,
     /// The record is wrong.
     Invalid,
-    /// A file could not be written.
+    /// A file could not be signed or written.
     Failed,
 }
 
@@ -207,6 +207,7 @@ impl Batch<'_> {
                         line.fail(Outcome::Refused, refusal.code.as_str(), refusal.message);
                         line.remedy = Some(refusal.remedy);
                     }
+                    Err(error @ NotIssued::Sign(_)) => line.fail(Outcome::Failed, "failed", error.to_string()),
                     Err(error) => line.fail(Outcome::Invalid, "invalid", error.to_string()),
                 }
             }

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::seals::Seals;
+use super::time_stamp::TimeStampServer;
 use super::{LineError, NotIssued};
 use crate::config::{Mode, Settings};
 use crate::layout::Document;
-use crate::render::OfdRenderer;
-use crate::sign::{Keyring, Signer, is_test, open_signer, test_signer};
+use crate::render::{OfdRenderer, PdfRenderer};
+use crate::sign::{Keyring, SignError, Signer, is_test, open_signer, pdf, test_signer};
 
 /// The signers of files, and the server that time-stamps their signatures.
 pub struct Envelopes {
     pdf: Arc<dyn Signer>,
     ofd: Seals,
+    time_stamps: Option<TimeStampServer>,
 }
 
 impl Envelopes {
@@ -27,17 +29,42 @@ impl Envelopes {
                 "mode = \"production\" needs a signer of PDF files: name one of your [signer.NAME] as `signer` in [pdf]".to_owned(),
             )
         })?;
-        Ok(Self { pdf: open_named(settings, pdf, now)?, ofd: Seals::open(settings, now)? })
-    }
-
-    /// The document as a signed OFD.
-    pub(super) fn sign_ofd(&self, renderer: &OfdRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
-        self.ofd.sign(renderer, document)
+        let pdf = open_named(settings, pdf, now)?;
+        let time_stamps = settings.time_stamp.as_ref().map(|server| TimeStampServer::open(server, pdf.algorithm(), now)).transpose()?;
+        let ofd = Seals::open(settings, now)?;
+        Ok(Self { pdf, ofd, time_stamps })
     }
 
     /// The signer of PDF files.
     pub fn pdf_signer(&self) -> &dyn Signer {
         &*self.pdf
+    }
+
+    /// The document as a signed PDF file.
+    pub(super) fn pdf(&self, renderer: &PdfRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
+        let (chain, at) = (self.pdf.chain(), document.instant);
+        let Some(server) = &self.time_stamps else {
+            let room = pdf::room(chain, None, at)?;
+            return Ok(pdf::sign(renderer.render_blank(document, room)?, &*self.pdf, at)?);
+        };
+        // A second time only where tokens have grown, which is known from then on.
+        for _ in 0..2 {
+            let longest = server.longest();
+            let room = pdf::room(chain, Some(longest), at)?;
+            let prepared = pdf::prepare(renderer.render_blank(document, room)?, chain, at)?;
+            let signature = self.pdf.sign(prepared.to_be_signed())?;
+            let token = server.stamp(self.pdf.algorithm(), &signature, at)?;
+            if token.len() <= longest {
+                return Ok(prepared.complete(&signature, Some(&token))?);
+            }
+            server.expect(token.len());
+        }
+        Err(SignError::TimeStamp("the server's tokens grow from one to the next".to_owned()).into())
+    }
+
+    /// The document as a signed OFD file.
+    pub(super) fn ofd(&self, renderer: &OfdRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
+        self.ofd.sign(renderer, document)
     }
 }
 

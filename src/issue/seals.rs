@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::LineError;
 use super::envelope::open_named;
+use super::{LineError, NotIssued};
 use crate::config::{Mode, OfdSignature, Settings};
 use crate::layout::Document;
 use crate::page::{self, Art, Item, Length, Rect};
 use crate::render::{OfdRenderer, PngRenderer};
 use crate::sign::ofd::{self, Mark};
 use crate::sign::ses::{Seal, SealPlan, make_seal};
-use crate::sign::{Certificate, SignError, Signer, is_test};
+use crate::sign::{Algorithm, Certificate, SignError, Signer, is_test};
 
 /// Who signs OFD files, and with which seals.
 pub(super) enum Seals {
@@ -51,7 +51,11 @@ impl Seals {
             let signer = settings.ofd.signer.as_deref().or(demo.then_some("signer-sm2")).ok_or_else(|| {
                 LineError::Mode("[ofd] signature = \"sign\" needs a signer: name one of your [signer.NAME] as `signer` in [ofd]".to_owned())
             })?;
-            return Ok(Self::Plain(open_named(settings, signer, now)?));
+            let opened = open_named(settings, signer, now)?;
+            return match opened.algorithm() {
+                Algorithm::Sm2 => Ok(Self::Plain(opened)),
+                _ => Err(LineError::Mode(format!("[ofd] signer = \"{signer}\" has no SM2 key, and OFD readers know nothing else"))),
+            };
         }
         let mut given = Vec::with_capacity(settings.seal.len());
         for named in &settings.seal {
@@ -75,7 +79,7 @@ impl Seals {
     }
 
     /// The document as a signed file.
-    pub(super) fn sign(&self, renderer: &OfdRenderer, document: &Document) -> Result<Vec<u8>, super::NotIssued> {
+    pub(super) fn sign(&self, renderer: &OfdRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
         let (given, tests) = match self {
             Self::Plain(signer) => {
                 let unsigned = renderer.unsigned(document, OfdSignature::Sign)?;

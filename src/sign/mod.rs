@@ -11,6 +11,7 @@ mod keyring;
 pub mod ofd;
 #[cfg(test)]
 mod openssl;
+pub mod pdf;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod pki;

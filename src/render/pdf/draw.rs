@@ -21,7 +21,7 @@ pub(super) struct Canvas<'a> {
     typefaces: &'a Typefaces,
     deflater: &'a mut Deflater,
     height: Length,
-    first_mark: u32,
+    next_mark: u32,
     ops: Vec<Op>,
     images: BTreeMap<XObjectId, XObject>,
     opacities: BTreeMap<ExtendedGraphicsStateId, ExtendedGraphicsState>,
@@ -68,7 +68,7 @@ impl<'a> Canvas<'a> {
             typefaces,
             deflater,
             height,
-            first_mark,
+            next_mark: first_mark,
             ops: Vec::with_capacity(1024),
             images: BTreeMap::new(),
             opacities: BTreeMap::new(),
@@ -105,6 +105,11 @@ impl<'a> Canvas<'a> {
             self.end_marked();
         }
         Ok(())
+    }
+
+    /// Leaves a place to the signature's widget, which is read here and draws itself.
+    pub fn field(&mut self, place: Rect, words: &str) {
+        self.tags.push(Tag { mark: None, kind: Kind::Field(words.to_owned()), place });
     }
 
     /// Draws bare paths, unmarked: whoever draws the result marks it.
@@ -304,9 +309,10 @@ impl<'a> Canvas<'a> {
     }
 
     fn begin_tagged(&mut self, kind: Kind, place: Rect) {
-        let mark = self.first_mark + self.tags.len() as u32;
+        let mark = self.next_mark;
+        self.next_mark += 1;
         self.begin_marked(kind.role(), [("MCID", DictItem::Int(mark.into()))]);
-        self.tags.push(Tag { mark, kind, place });
+        self.tags.push(Tag { mark: Some(mark), kind, place });
     }
 
     fn begin_artifact(&mut self) {

@@ -175,7 +175,7 @@ fn xmp_date(at: Timestamp) -> String {
     format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}+08:00", t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second())
 }
 
-fn pdf_date(at: Timestamp) -> String {
+pub(super) fn pdf_date(at: Timestamp) -> String {
     let t = local(at);
     format!("D:{:04}{:02}{:02}{:02}{:02}{:02}+08'00'", t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second())
 }

@@ -1,30 +1,34 @@
 //! PDF writing: a document becomes a tagged PDF/A-3u file (ISO 19005-3), the same bytes each time.
 //!
 //! `typeface` subsets fonts, `draw` turns items into page operations, `print` has printpdf write those, and what
-//! printpdf does not know is added to its objects with lopdf: `structure`, `metadata`, `color`.
+//! printpdf does not know is added to its objects with lopdf: `structure`, `metadata`, `color`, `signature`.
 
 mod color;
 mod draw;
 mod metadata;
 mod picture;
 mod print;
+mod signature;
 mod structure;
 mod typeface;
 
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use lopdf::xref::XrefType;
 use lopdf::{Dictionary, Object, ObjectId, Stream, dictionary};
 use sha2::{Digest, Sha256};
 
 use self::draw::Canvas;
 use self::print::{Deflater, RESOURCES};
+use self::signature::Field;
 use self::structure::Tag;
 use self::typeface::Typefaces;
 use super::RenderError;
 use crate::font::Fonts;
 use crate::layout::Document;
 use crate::page::{Art, Face, Length};
+use crate::sign::pdf::Blank;
 
 /// Writes PDF files; each face is prepared once.
 pub struct PdfRenderer {
@@ -55,16 +59,25 @@ impl PdfRenderer {
         Ok(Self { fonts: Arc::clone(fonts), faces, seals: RwLock::default() })
     }
 
-    /// The document as a file. Same document, same bytes.
+    /// The document as a file without a signature. Same document, same bytes.
     pub fn render(&self, document: &Document) -> Result<Vec<u8>, RenderError> {
-        let mut file = self.file(document)?;
+        self.write(document, None)
+    }
+
+    /// The document as a file that a signature of at most so many bytes completes; the page's first seal shows it.
+    pub fn render_blank(&self, document: &Document, room: usize) -> Result<Blank, RenderError> {
+        signature::blank(self.write(document, Some(room))?, room)
+    }
+
+    fn write(&self, document: &Document, room: Option<usize>) -> Result<Vec<u8>, RenderError> {
+        let mut file = self.file(document, room)?;
         let mut bytes = Vec::with_capacity(1 << 16);
         file.save_to(&mut bytes).map_err(refused)?;
         Ok(bytes)
     }
 
     /// The document's objects.
-    fn file(&self, document: &Document) -> Result<lopdf::Document, RenderError> {
+    fn file(&self, document: &Document, room: Option<usize>) -> Result<lopdf::Document, RenderError> {
         let page = &document.page;
         let strange = OnceLock::new();
         let known = self.faces.iter().find(|(digest, _)| *digest == page.face.digest).map_or(&strange, |(_, face)| face);
@@ -79,7 +92,14 @@ impl PdfRenderer {
 
         let typefaces = Typefaces::of(&page.items, &self.fonts, "H");
         let mut canvas = Canvas::new(page.size.1, &typefaces, face.tags.len() as u32, &mut deflater);
-        canvas.items(&page.items)?;
+        let field = room.map(|room| (Field::of(&page.items, file.new_object_id()), room));
+        if let Some((field, _)) = &field {
+            canvas.items(field.items[0])?;
+            canvas.field(field.area(), field.words());
+            canvas.items(field.items[1])?;
+        } else {
+            canvas.items(&page.items)?;
+        }
         let drawing = canvas.print(&mut file)?;
         let mut resources = drawing.printed.resources;
         self.add_seals(&drawing.seals, &mut resources, &mut file)?;
@@ -92,6 +112,7 @@ impl PdfRenderer {
         let pages = file.new_object_id();
         let content = file.add_object(deflater.stream(Dictionary::new(), drawing.printed.content));
         let [width, height] = [page.size.0, page.size.1].map(|length| Object::Real(draw::rounded(length.to_pt(), 4)));
+        let annotations: Vec<Object> = field.iter().map(|(field, _)| field.id.into()).collect();
         let page_object = file.add_object(dictionary! {
             "Type" => "Page",
             "Parent" => pages,
@@ -100,10 +121,17 @@ impl PdfRenderer {
             "Contents" => vec![face.content.into(), content.into()],
             "Group" => dictionary! { "Type" => "Group", "S" => "Transparency", "CS" => "DeviceRGB" },
             "StructParents" => 0,
+            "Annots" => annotations,
             "Tabs" => "S",
         });
         file.set_object(pages, dictionary! { "Type" => "Pages", "Count" => 1, "Kids" => vec![page_object.into()] });
-        let tree = structure::add_tree(&mut file, page_object, page.size.1, &face.tags, &drawing.tags);
+        let tree = structure::add_tree(
+            &mut file,
+            page_object,
+            page.size.1,
+            [&face.tags, &drawing.tags],
+            field.as_ref().map(|(field, _)| field.id),
+        );
         let metadata = file.add_object(metadata::metadata_stream(xmp, &mut deflater));
         let mut catalog = dictionary! {
             "Type" => "Catalog",
@@ -116,15 +144,22 @@ impl PdfRenderer {
             "OutputIntents" => vec![face.output_intent.into()],
         };
         metadata::attach(&document.attachments, document.instant, &mut catalog, &mut file, &mut deflater);
-        let catalog = file.add_object(catalog);
         let information = file.add_object(metadata::information(document));
-        file.trailer = dictionary! { "Root" => catalog, "Info" => information, "ID" => vec![id.clone(), id] };
+        let root = file.new_object_id();
+        if let Some((field, room)) = field {
+            let appearance = field.seal.map(|seal| self.seal_appearance(&seal.art)).transpose()?.map(|form| file.add_object(form));
+            field.add(&mut file, &mut catalog, (page_object, appearance), document, room);
+        }
+        file.set_object(root, catalog);
+        file.trailer = dictionary! { "Root" => root, "Info" => information, "ID" => vec![id.clone(), id] };
         Ok(file)
     }
 
     /// Draws and compresses what the licences of a layout share.
     fn prepare(&self, face: &Face, height: Length) -> Result<PreparedFace, RenderError> {
         let mut file = lopdf::Document::with_version("1.7");
+        // The kind that every reader and every judge of signatures knows.
+        file.reference_table.cross_reference_type = XrefType::CrossReferenceTable;
         let mut deflater = Deflater::best();
         let output_intent = color::add_output_intent(&mut file, &mut deflater);
         let typefaces = Typefaces::of(&face.items, &self.fonts, "L");

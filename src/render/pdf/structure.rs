@@ -3,13 +3,14 @@
 use lopdf::{Dictionary, Object, ObjectId, dictionary, text_string};
 
 use super::draw::rounded;
+use super::signature::STRUCT_PARENT;
 use crate::page::{Length, Rect};
 
-/// A piece of marked content.
+/// A piece of marked content, or the signature's widget.
 #[derive(Clone)]
 pub(super) struct Tag {
-    /// Its number in the page's content.
-    pub mark: u32,
+    /// Its number in the page's content; the widget is not in there.
+    pub mark: Option<u32>,
     /// What it is.
     pub kind: Kind,
     /// The first line of a text, the area of a figure.
@@ -27,6 +28,8 @@ pub(super) enum Kind {
     Value,
     /// A picture and what it shows.
     Figure(String),
+    /// The signature's widget and what it shows.
+    Field(String),
 }
 
 impl Kind {
@@ -36,40 +39,57 @@ impl Kind {
             Self::Title => "H1",
             Self::Label | Self::Value => "P",
             Self::Figure(_) => "Figure",
+            Self::Field(_) => "Form",
         }
     }
 }
 
-/// Adds the tree over the tags of face and licence; the answer is its root.
-pub(super) fn add_tree(file: &mut lopdf::Document, page: ObjectId, height: Length, face: &[Tag], own: &[Tag]) -> ObjectId {
+/// Adds the tree over the tags of face and licence; the answer is its root. `widget` is what a [`Kind::Field`] stands for.
+pub(super) fn add_tree(
+    file: &mut lopdf::Document,
+    page: ObjectId,
+    height: Length,
+    tags: [&[Tag]; 2],
+    widget: Option<ObjectId>,
+) -> ObjectId {
+    let [face, own] = tags;
     let root = file.new_object_id();
     let document = file.new_object_id();
-    let mut parents = vec![Object::Null; face.len() + own.len()];
+    let mut parents = vec![Object::Null; face.len() + own.len() - usize::from(widget.is_some())];
+    let mut parent_tree = Vec::new();
     let mut children = Vec::new();
     for group in reading_order(face, own) {
-        let marks: Vec<Object> = group.iter().map(|tag| Object::from(tag.mark)).collect();
+        let mut kids: Vec<Object> = group.iter().filter_map(|tag| tag.mark).map(Object::from).collect();
         let mut element = dictionary! {
             "Type" => "StructElem",
             "S" => group[0].kind.role(),
             "P" => document,
             "Pg" => page,
-            "K" => marks,
         };
-        if let Kind::Figure(alt) = &group[0].kind {
+        if let Kind::Figure(alt) | Kind::Field(alt) = &group[0].kind {
             element.set("Alt", text_string(alt));
             element.set("A", layout(group[0].place, height));
         }
+        if let (Kind::Field(_), Some(widget)) = (&group[0].kind, widget) {
+            kids.push(dictionary! { "Type" => "OBJR", "Obj" => widget, "Pg" => page }.into());
+        }
+        element.set("K", kids);
         let element = Object::Reference(file.add_object(element));
-        for tag in group {
-            parents[tag.mark as usize] = element.clone();
+        if group[0].mark.is_none() {
+            parent_tree.extend([STRUCT_PARENT.into(), element.clone()]);
+        }
+        for mark in group.into_iter().filter_map(|tag| tag.mark) {
+            parents[mark as usize] = element.clone();
         }
         children.push(element);
     }
     file.set_object(document, dictionary! { "Type" => "StructElem", "S" => "Document", "P" => root, "K" => children });
-    let parent_tree = file.add_object(dictionary! { "Nums" => vec![0.into(), parents.into()] });
+    parent_tree.splice(0..0, [0.into(), parents.into()]);
+    let next = (parent_tree.len() / 2) as u32;
+    let parent_tree = file.add_object(dictionary! { "Nums" => parent_tree });
     file.set_object(
         root,
-        dictionary! { "Type" => "StructTreeRoot", "K" => document, "ParentTree" => parent_tree, "ParentTreeNextKey" => 1 },
+        dictionary! { "Type" => "StructTreeRoot", "K" => document, "ParentTree" => parent_tree, "ParentTreeNextKey" => next },
     );
     root
 }
@@ -103,7 +123,7 @@ fn reading_order<'t>(face: &'t [Tag], own: &'t [Tag]) -> Vec<Vec<&'t Tag>> {
     let mut alone = after.into_iter();
     order.extend(alone.next().into_iter().flatten().map(|label| vec![label]));
     for ((value, mut group), alone) in values.into_iter().zip(before).zip(alone) {
-        if matches!(value.kind, Kind::Figure(_)) {
+        if matches!(value.kind, Kind::Figure(_) | Kind::Field(_)) {
             order.extend((!group.is_empty()).then_some(group));
             order.push(vec![value]);
         } else {
@@ -130,7 +150,7 @@ mod tests {
 
     fn tag(mark: u32, kind: Kind, x: f64, y: f64) -> Tag {
         let (w, h) = if matches!(kind, Kind::Figure(_)) { (30.0, 40.0) } else { (20.0, 5.0) };
-        Tag { mark, kind, place: Rect::mm(x, y, w, h) }
+        Tag { mark: Some(mark), kind, place: Rect::mm(x, y, w, h) }
     }
 
     #[test]
@@ -150,7 +170,7 @@ mod tests {
             tag(8, figure(), 60.0, 190.0),
             tag(9, Kind::Value, 60.0, 250.0),
         ];
-        let order: Vec<Vec<u32>> = reading_order(&face, &own).iter().map(|g| g.iter().map(|t| t.mark).collect()).collect();
+        let order: Vec<Vec<u32>> = reading_order(&face, &own).iter().map(|g| g.iter().filter_map(|t| t.mark).collect()).collect();
         // Label 3 is a line to fill in by hand; label 4 belongs to the figure beside it.
         assert_eq!(order, [vec![0], vec![1, 5], vec![2, 6], vec![3], vec![7], vec![4], vec![8], vec![9]]);
     }
