@@ -1,6 +1,7 @@
 """pyHanko: the signature is valid, trusted, certifies that nothing may change, and covers the whole file."""
 
 import logging
+import os
 from pathlib import Path
 
 from asn1crypto import crl, pem
@@ -13,6 +14,8 @@ from pyhanko_certvalidator import ValidationContext
 
 from report import each, not_applicable, verdict
 from signature import REVOKED, ROOT, Signature
+
+STAMPED = os.environ.get("JUDGES_LEVEL") == "T"
 
 logging.disable(logging.CRITICAL)
 
@@ -41,6 +44,7 @@ def judge(file: Path) -> None:
         f"permits {signature.docmdp_level}": signature.docmdp_level == MDPPerm.NO_CHANGES,
         f"SubFilter {signature.sig_object['/SubFilter']}": signature.sig_object["/SubFilter"] == "/ETSI.CAdES.detached",
         f"signed attributes {sorted(attributes)}": attributes == {"content_type", "message_digest", "signing_certificate_v2"},
+        f"time-stamp: {stamp}": (stamp is not None) == STAMPED,
         f"the root is embedded: {roots}": not roots,
     }
     note = f"{status.signing_cert.subject.native['common_name']}, {status.md_algorithm}" + (", B-T" if stamp else "")
