@@ -19,13 +19,14 @@ fn issued(line: &Line, sample: &str) -> Vec<(String, Vec<u8>)> {
     let loaded = samples().into_iter().find(|loaded| stem(loaded).starts_with(sample)).unwrap();
     let issued = line.issue(&loaded.record.unwrap(), fixed_instant(), Wish::default(), &[Format::Ofd]).unwrap();
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&issued.files[0].1)).unwrap();
+    let count = archive.len();
     let read = |index| {
         let mut entry = archive.by_index(index).unwrap();
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
         (entry.name().unwrap().into_owned(), bytes)
     };
-    (0..archive.len()).map(read).collect()
+    (0..count).map(read).collect()
 }
 
 fn entry<'e>(entries: &'e [(String, Vec<u8>)], name: &str) -> &'e [u8] {
