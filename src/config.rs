@@ -52,7 +52,7 @@ pub struct Settings {
     pub ofd: OfdSettings,
     /// Seals; in demo those that a layout draws and that are not here are made.
     pub seal: Vec<SealSettings>,
-    /// The server that time-stamps signatures; without one they carry no time-stamp.
+    /// The server that time-stamps the signatures of PDF files; without one they carry no time-stamp.
     pub time_stamp: Option<TimeStampSettings>,
 }
 
