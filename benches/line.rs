@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use certpress::annotation::{Wish, annotate};
 use certpress::config::Settings;
 use certpress::font::subset;
-use certpress::issue::{Composed, Line};
+use certpress::issue::{Composed, Envelopes, Line};
 use certpress::layout::Issue;
 use certpress::page::Item;
 use certpress::qr::{self, Capsule};
@@ -22,8 +22,13 @@ const SEED: [u8; 32] = [7; 32];
 const BASE: &str = "https://zz.example.cn/v/";
 const AT: &str = "2026-03-02T09:00:00+08:00";
 
-static LINE: LazyLock<Line> =
-    LazyLock::new(|| Line::open(&Settings::default(), Keyring::from_seeds(&SEED, SEED)).expect("the fonts and layouts in this program"));
+static LINE: LazyLock<Line> = LazyLock::new(|| {
+    let keys = tempfile::tempdir().expect("a folder");
+    let settings = Settings { keys: keys.path().to_owned(), ..Settings::default() };
+    let keyring = Keyring::from_seeds(&SEED, SEED);
+    let envelopes = Envelopes::open(&settings, &keyring, at()).expect("signers of the test PKI");
+    Line::open(&settings, keyring).expect("the fonts and layouts in this program").sealed_by(envelopes)
+});
 
 /// 王䶮, constructor-1, with a portrait of 14 KB.
 static RECORD: LazyLock<Record> = LazyLock::new(read_sample);

@@ -20,6 +20,8 @@ use super::{SignError, Signer};
 pub struct Prepared {
     /// How it will be signed.
     pub algorithm: Algorithm,
+    /// Whose names its parts bear.
+    syntax: Syntax,
     /// The signer's certificate and those above it but the root, in DER.
     certificates: Vec<Der>,
     /// The signed attributes as `SET OF Attribute` in DER: what is signed (RFC 5652 5.4).
@@ -27,26 +29,50 @@ pub struct Prepared {
     attributes: Vec<u8>,
 }
 
+/// Whose names the parts of a signature bear; they are laid out alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Syntax {
+    /// RFC 5652, the only ones that PDF knows.
+    Cms,
+    /// GB/T 35275-2017 6.
+    Gb,
+}
+
+impl Syntax {
+    fn data(self) -> ObjectIdentifier {
+        if self == Self::Gb { GB_DATA } else { DATA }
+    }
+
+    fn signed_data(self) -> ObjectIdentifier {
+        if self == Self::Gb { GB_SIGNED_DATA } else { SIGNED_DATA }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Der(#[serde(with = "base64_bytes")] Vec<u8>);
 
+/// Prepares a signature over content given in parts, by the names of GB/T 35275 where the key is one for SM2.
+pub fn prepare(chain: &[Certificate], content: &[&[u8]], at: Timestamp) -> Result<Prepared, SignError> {
+    let syntax = if chain[0].key().algorithm() == Algorithm::Sm2 { Syntax::Gb } else { Syntax::Cms };
+    prepare_as(syntax, chain, content, at)
+}
+
 /// Prepares a signature over content given in parts (a PDF's bytes before and after the signature's own place). There is no
 /// signing-time attribute: `PAdES` keeps that instant in the PDF (EN 319 142-1 6.3).
-pub fn prepare(chain: &[Certificate], content: &[&[u8]], at: Timestamp) -> Result<Prepared, SignError> {
+pub fn prepare_as(syntax: Syntax, chain: &[Certificate], content: &[&[u8]], at: Timestamp) -> Result<Prepared, SignError> {
     let signer = &chain[0];
     signer.check_valid(at)?;
     let algorithm = signer.key().algorithm();
     let digest = algorithm.digest(content);
-    let content_type = if algorithm == Algorithm::Sm2 { GB_DATA } else { DATA };
     let attributes = SetOfVec::try_from(vec![
-        attribute(CONTENT_TYPE, to_any(&content_type)),
+        attribute(CONTENT_TYPE, to_any(&syntax.data())),
         attribute(MESSAGE_DIGEST, to_any(&octets(&digest))),
         attribute(SIGNING_CERTIFICATE_V2, to_any(&SigningCertificate::pin(signer))),
     ]);
     let attributes = to_der(&attributes.map_err(|e| SignError::Prepared(e.to_string()))?);
     let certificates =
         chain.iter().filter(|certificate| !certificate.is_root()).map(|certificate| Der(certificate.der().to_vec())).collect();
-    Ok(Prepared { algorithm, certificates, attributes })
+    Ok(Prepared { algorithm, syntax, certificates, attributes })
 }
 
 /// Prepares, signs and completes in one step, for a key that is at hand.
@@ -102,7 +128,6 @@ impl Prepared {
     fn encode(&self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
         let broken = |e: der::Error| SignError::Prepared(e.to_string());
         let any = |der: &[u8]| Any::from_der(der).map_err(broken);
-        let gb = self.algorithm == Algorithm::Sm2;
         let unsigned = match time_stamp {
             Some(token) => Some(SetOfVec::try_from(vec![attribute(TIME_STAMP_TOKEN, any(token)?)]).map_err(broken)?),
             None => None,
@@ -122,12 +147,12 @@ impl Prepared {
         let body = SignedData {
             version: 1,
             digest_algorithms: SetOfVec::try_from(vec![self.algorithm.digest_identifier()]).map_err(broken)?,
-            content: EncapsulatedContent { content_type: if gb { GB_DATA } else { DATA }, content: None },
+            content: EncapsulatedContent { content_type: self.syntax.data(), content: None },
             certificates: Some(SetOfVec::try_from(certificates).map_err(broken)?),
             revocations: None,
             signers: SetOfVec::try_from(vec![any(&to_der(&signer))?]).map_err(broken)?,
         };
-        Ok(to_der(&ContentInfo { content_type: if gb { GB_SIGNED_DATA } else { SIGNED_DATA }, content: body }))
+        Ok(to_der(&ContentInfo { content_type: self.syntax.signed_data(), content: body }))
     }
 }
 

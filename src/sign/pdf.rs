@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asn1::base64_bytes;
 use super::certificate::Certificate;
+use super::cms::Syntax;
 use super::{SignError, Signer, cms};
 
 /// A PDF file that is finished but for the value of its signature.
@@ -22,7 +23,7 @@ pub struct Blank {
 /// How many bytes of signature a file has to leave room for: no more than these certificates can need, and a time-stamp
 /// token where there will be one.
 pub fn room(chain: &[Certificate], token: Option<usize>, at: Timestamp) -> Result<usize, SignError> {
-    cms::prepare(chain, &[], at)?.longest(token)
+    cms::prepare_as(Syntax::Cms, chain, &[], at)?.longest(token)
 }
 
 /// A file that waits for its signature: plain data, so that the key may be far away and answer later.
@@ -39,7 +40,8 @@ pub struct Prepared {
 pub fn prepare(blank: Blank, chain: &[Certificate], at: Timestamp) -> Result<Prepared, SignError> {
     let Blank { file, gap } = blank;
     let parts = around(&file, &gap).ok_or_else(|| SignError::Prepared("the file has no empty place for it".to_owned()))?;
-    let cms = cms::prepare(chain, &parts, at)?;
+    // With SM2 too: ISO 19005-3 6.4.3 asks for the names of PKCS#7, so that only the algorithms bear those of GB/T 35275.
+    let cms = cms::prepare_as(Syntax::Cms, chain, &parts, at)?;
     Ok(Prepared { file, gap, cms })
 }
 

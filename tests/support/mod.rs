@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use certpress::config::Settings;
-use certpress::issue::Line;
+use certpress::issue::{Envelopes, Line};
 use certpress::layout::Document;
 use certpress::page::{Item, Rect, Segment};
 use certpress::record::{self, Loaded, Options};
@@ -24,10 +24,19 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The line with keys that are the same on every machine.
+/// The line with statement keys that are the same on every machine, so that what it renders is too.
 pub fn line() -> Line {
-    let keyring = Keyring::from_seeds(b"certpress golden statement key 1", *b"certpress golden salt key, fixed");
-    Line::open(&Settings::default(), keyring).unwrap()
+    Line::open(&Settings::default(), keyring()).unwrap()
+}
+
+/// The same line with the signers of a folder, which are made there when they are missing.
+pub fn sealed_line(keys: &Path) -> Line {
+    let settings = Settings { keys: keys.to_owned(), ..Settings::default() };
+    line().sealed_by(Envelopes::open(&settings, &keyring(), fixed_instant()).unwrap())
+}
+
+fn keyring() -> Keyring {
+    Keyring::from_seeds(b"certpress golden statement key 1", *b"certpress golden salt key, fixed")
 }
 
 /// Every sample record, in the order of file names.

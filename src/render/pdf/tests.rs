@@ -403,3 +403,67 @@ fn paths_are_painted_once_and_no_number_has_an_exponent() {
                     0 841.89 m\n0.03 841.86 l\nh\nS\n/A255 gs\n0 0 0 rg\n2.83 839.06 m\n17.01 839.06 l\n17.01 824.88 l\n2.83 824.88 l\nh\nf\nEMC";
     assert_eq!(content, expected);
 }
+
+/// Reads a file that lacks only the value of its signature.
+fn blank(document: &Document, room: usize) -> (Read, Blank) {
+    let blank = PdfRenderer::new(&FONTS, &[]).unwrap().render_blank(document, room).unwrap();
+    (Read(lopdf::Document::load_mem(&blank.file).unwrap()), blank)
+}
+
+#[test]
+fn all_but_the_signatures_own_place_is_signed_and_nothing_may_change() {
+    let (read, blank) = blank(&document(), 1000);
+    assert_eq!(&blank.file[blank.gap.clone()], format!("<{}>", "0".repeat(2000)).as_bytes());
+    let field = read.follow(&read.at(&["AcroForm", "Fields"]).as_array().unwrap()[0]).as_dict().unwrap();
+    let signature = read.follow(field.get(b"V").unwrap()).as_dict().unwrap();
+    let range: Vec<_> = signature.get(b"ByteRange").unwrap().as_array().unwrap().iter().map(|n| n.as_i64().unwrap() as usize).collect();
+    assert_eq!(range, [0, blank.gap.start, blank.gap.end, blank.file.len() - blank.gap.end]);
+    assert_eq!(signature.get(b"SubFilter").unwrap(), &Object::from("ETSI.CAdES.detached"));
+    assert_eq!(signature.get(b"M").unwrap(), &Object::string_literal("D:19700101080000+08'00'"));
+    assert!(std::ptr::eq(signature, read.at(&["Perms", "DocMDP"]).as_dict().unwrap()));
+    let reference = signature.get(b"Reference").unwrap().as_array().unwrap()[0].as_dict().unwrap();
+    assert_eq!(reference.get(b"TransformMethod").unwrap(), &Object::from("DocMDP"));
+    assert_eq!(reference.get(b"TransformParams").unwrap().as_dict().unwrap().get(b"P").unwrap(), &Object::from(1));
+    assert_eq!(read.at(&["AcroForm", "SigFlags"]), &Object::from(3));
+    assert!(blank.file.windows(5).any(|w| w == b"\nxref"), "the old table, which every reader of signatures knows");
+    assert!(read.0.objects.keys().max() == field.get(b"V").and_then(Object::as_reference).ok().as_ref(), "the last object");
+}
+
+#[test]
+fn the_first_seal_is_the_widget_and_is_read_in_its_place() {
+    let document = document();
+    let (read, _) = blank(&document, 10);
+    let seals: Vec<&Seal> =
+        document.page.items.iter().filter_map(|item| if let Item::Seal(seal) = item { Some(seal) } else { None }).collect();
+    let widget = read.follow(&read.page().get(b"Annots").unwrap().as_array().unwrap()[0]).as_dict().unwrap();
+    let (area, height) = (seals[0].area, document.page.size.1);
+    for (number, due) in
+        widget.get(b"Rect").unwrap().as_array().unwrap().iter().zip([area.x, height - area.bottom(), area.right(), height - area.y])
+    {
+        assert!((f64::from(number.as_float().unwrap()) - due.to_pt()).abs() < 0.001);
+    }
+    let appearance = read.follow(widget.get(b"AP").unwrap().as_dict().unwrap().get(b"N").unwrap()).as_stream().unwrap();
+    assert_eq!(appearance, &PdfRenderer::new(&FONTS, &[]).unwrap().seal_appearance(&seals[0].art).unwrap());
+    let drawn: Vec<_> = read.operations().into_iter().filter(|o| o.operator == "Do").map(|o| o.operands[0].clone()).collect();
+    assert_eq!(drawn.iter().filter(|name| name.as_name().unwrap().starts_with(b"HS")).count(), 1, "the second seal");
+
+    let elements = read.at(&["StructTreeRoot", "K", "K"]).as_array().unwrap();
+    let nums = read.at(&["StructTreeRoot", "ParentTree", "Nums"]).as_array().unwrap();
+    let form = elements.iter().position(|e| read.follow(e).as_dict().unwrap().get(b"S").unwrap() == &Object::from("Form")).unwrap();
+    let next = read.follow(&elements[form + 1]).as_dict().unwrap();
+    assert_eq!(next.get(b"S").unwrap(), &Object::from("Figure"), "the second seal follows the first");
+    assert_eq!((&nums[2], &nums[3]), (widget.get(b"StructParent").unwrap(), &elements[form]));
+    let object = read.follow(&elements[form]).as_dict().unwrap().get(b"K").unwrap().as_array().unwrap()[0].as_dict().unwrap();
+    assert!(std::ptr::eq(read.follow(object.get(b"Obj").unwrap()).as_dict().unwrap(), widget));
+    assert_eq!(lopdf::decode_text_string(widget.get(b"TU").unwrap()).unwrap(), seals[0].alt);
+}
+
+#[test]
+fn a_page_without_a_seal_is_signed_unseen() {
+    let mut document = document();
+    document.page.items.retain(|item| !matches!(item, Item::Seal(_)));
+    let (read, _) = blank(&document, 10);
+    let widget = read.follow(&read.page().get(b"Annots").unwrap().as_array().unwrap()[0]).as_dict().unwrap();
+    let corners = widget.get(b"Rect").unwrap().as_array().unwrap();
+    assert!(corners[0] == corners[2] && corners[1] == corners[3] && !widget.has(b"AP"), "{corners:?}");
+}
