@@ -54,7 +54,9 @@ fn updated(pdf: &[u8], objects: &[(u32, &str)], extra: &str) -> Vec<u8> {
     }
     let place = out.len();
     let size = 300;
-    out.extend_from_slice(format!("{table}trailer\n<</Size {size}/Root {root} 0 R/Prev {previous}{extra}>>\nstartxref\n{place}\n%%EOF\n").as_bytes());
+    out.extend_from_slice(
+        format!("{table}trailer\n<</Size {size}/Root {root} 0 R/Prev {previous}{extra}>>\nstartxref\n{place}\n%%EOF\n").as_bytes(),
+    );
     out
 }
 
@@ -81,7 +83,9 @@ fn bytes_of_every_region() {
     };
     (0..15).for_each(|at| flipped("flip: header", at, &mut chance));
     for (_, range) in objects(pdf) {
-        for at in [range.start, range.start + 2, range.end - 3, range.start + chance.below(range.len()), range.start + chance.below(range.len())] {
+        for at in
+            [range.start, range.start + 2, range.end - 3, range.start + chance.below(range.len()), range.start + chance.below(range.len())]
+        {
             flipped("flip: objects", at, &mut chance);
         }
     }
@@ -134,8 +138,14 @@ fn what_is_appended() {
         ("catalog with hidden layers", vec![(catalog, dict(&catalog_body, "/OCProperties<</OCGs[]/D<</OFF[]>>>>"))]),
         ("catalog with a security store", vec![(catalog, dict(&catalog_body, "/DSS<</Certs[200 0 R]>>")), (200, stream.to_owned())]),
         ("catalog with XFA", vec![(catalog, catalog_body.replace("/AcroForm<<", "/AcroForm<</XFA 200 0 R"))]),
-        ("an empty signature field over the page", vec![(catalog, catalog_body.replace("/Fields[", "/Fields[200 0 R ")), (200, empty_field.to_owned()), (201, stream.to_owned())]),
-        ("a second signature", vec![(200, signature_body.clone()), (201, field_body.replace(&format!("/V {signature} 0 R"), "/V 200 0 R"))]),
+        (
+            "an empty signature field over the page",
+            vec![(catalog, catalog_body.replace("/Fields[", "/Fields[200 0 R ")), (200, empty_field.to_owned()), (201, stream.to_owned())],
+        ),
+        (
+            "a second signature",
+            vec![(200, signature_body.clone()), (201, field_body.replace(&format!("/V {signature} 0 R"), "/V 200 0 R"))],
+        ),
         ("the signature's field replaced", vec![(field, field_body.replace("/Rect[", "/Rect[0 0 0 0 "))]),
         ("the signature replaced", vec![(signature, signature_body.replace("/M(D:2", "/M(D:1"))]),
         ("the signature freed", vec![(signature, "null".to_owned())]),
@@ -319,7 +329,10 @@ fn signed_by_somebody_else() {
             let file = file.unwrap();
             let name = file.file_name().into_string().unwrap();
             // All but the statement key and the list of them.
-            if name.ends_with(".pem") && !name.starts_with("statement") && !WORLD.trusted.iter().any(|key| name == format!("{}.pem", key.name())) {
+            if name.ends_with(".pem")
+                && !name.starts_with("statement")
+                && !WORLD.trusted.iter().any(|key| name == format!("{}.pem", key.name()))
+            {
                 std::fs::copy(file.path(), folder.path().join(part).join(name)).unwrap();
             }
         }
@@ -331,8 +344,18 @@ fn signed_by_somebody_else() {
     let verdict = tally.file("a signer that was revoked", "", &revoked.architect.pdf, Forged);
     assert!(verdict.reason_en.contains("was revoked"), "{}", verdict.reason_en);
     // A page without a signature, and one whose words were taken out.
-    tally.file("no signature", "keys renamed", &replaced(&replaced(genuine(), b"/ByteRange", b"/BiteRange"), b"/Contents<", b"/Kontents<"), Forged);
+    tally.file(
+        "no signature",
+        "keys renamed",
+        &replaced(&replaced(genuine(), b"/ByteRange", b"/BiteRange"), b"/Contents<", b"/Kontents<"),
+        Forged,
+    );
     tally.file("no signature", "almost nothing", b"%PDF-1.7\n%\xbb\xad\xc0\xde\n", Forged);
-    let verdict = tally.file("no signature", "a file of another program", b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF", Forged);
+    let verdict = tally.file(
+        "no signature",
+        "a file of another program",
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF",
+        Forged,
+    );
     assert_eq!(verdict.state, State::Unsigned);
 }

@@ -19,8 +19,8 @@ fn parts() -> (&'static str, Vec<u8>) {
 
 /// Little-endian, the order of the group (RFC 8032 5.1).
 const ORDER: [u8; 32] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0x10,
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0x10,
 ];
 
 #[test]
@@ -34,7 +34,7 @@ fn characters_and_spellings() {
     let mut tally = Tally::new("the text of a QR code");
     let text = &WORLD.architect.qr;
     for at in 0..text.len() {
-        for other in ["0", "3", "7", "9", "a", "/", " ", "０", "٣", "\u{200b}", ""] {
+        for other in [["0", "5", "a", "/", ""], ["3", "9", " ", "０", "\u{200b}"]][at % 2] {
             let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
             if changed != *text {
                 tally.text("a character replaced", &format!("{at} by {other:?}"), &changed, Forged);

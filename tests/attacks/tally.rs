@@ -37,8 +37,9 @@ impl Tally {
 
     /// Judges a file, and notes what it got.
     pub fn file(&mut self, group: &'static str, what: &str, bytes: &[u8], most: Most) -> Verdict {
+        let judge = WORLD.judge();
         let start = Instant::now();
-        let verdict = WORLD.verdict(bytes);
+        let verdict = judge.file("attack", bytes);
         self.slowest = self.slowest.max(start.elapsed());
         self.note(group, what, &verdict, most);
         verdict
@@ -74,10 +75,17 @@ impl Drop for Tally {
         let mut out = format!("\nattacks on {}, slowest answer {:?}\n", self.name, self.slowest);
         let mut total = [0; 3];
         for (group, counts) in &self.groups {
-            out += &format!("  {group:<44} {:>6}   A {:>2}  B {:>4}  C {:>6}\n", counts.iter().sum::<usize>(), counts[0], counts[1], counts[2]);
+            out += &format!(
+                "  {group:<44} {:>6}   A {:>2}  B {:>4}  C {:>6}\n",
+                counts.iter().sum::<usize>(),
+                counts[0],
+                counts[1],
+                counts[2]
+            );
             total.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         }
-        out += &format!("  {:<44} {:>6}   A {:>2}  B {:>4}  C {:>6}\n", "together", total.iter().sum::<usize>(), total[0], total[1], total[2]);
+        out +=
+            &format!("  {:<44} {:>6}   A {:>2}  B {:>4}  C {:>6}\n", "together", total.iter().sum::<usize>(), total[0], total[1], total[2]);
         // Past the capture of test output: the counts are what this run is about.
         std::io::stderr().write_all(out.as_bytes()).unwrap();
         if !std::thread::panicking() {

@@ -27,7 +27,7 @@ pub fn read(bytes: &[u8]) -> Vec<Entry> {
         let mut file = archive.by_index(index).unwrap();
         let mut data = Vec::new();
         std::io::Read::read_to_end(&mut file, &mut data).unwrap();
-        entries.push(Entry::new(file.name(), data));
+        entries.push(Entry::new(file.name_raw().to_vec(), data));
     }
     entries
 }
