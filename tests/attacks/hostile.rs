@@ -11,7 +11,7 @@ use crate::zip::{Entry, read, write};
 
 /// An archive with one deflated entry of so many zeros.
 fn bomb(megabytes: usize, entries: usize) -> Vec<u8> {
-    let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
+    let mut deflated = DeflateEncoder::new(Vec::new(), Compression::fast());
     let zeros = vec![0; 1 << 20];
     for _ in 0..megabytes {
         std::io::Write::write_all(&mut deflated, &zeros).unwrap();
@@ -29,7 +29,7 @@ fn bomb(megabytes: usize, entries: usize) -> Vec<u8> {
 #[test]
 fn bombs() {
     let mut tally = Tally::new("the verifier by size");
-    for (megabytes, entries) in [(1, 1), (8, 1), (40, 1), (200, 1), (4, 40), (1, 900)] {
+    for (megabytes, entries) in [(1, 1), (40, 1), (70, 1), (4, 40), (1, 900)] {
         tally.file("zip bombs", &format!("{megabytes} MB, {entries} times"), &bomb(megabytes, entries), Forged);
     }
     let many: Vec<Entry> = (0..30_000).map(|number| Entry::new(format!("{number}"), "")).collect();

@@ -34,16 +34,19 @@ fn characters_and_spellings() {
     let mut tally = Tally::new("the text of a QR code");
     let text = &WORLD.architect.qr;
     for at in 0..text.len() {
-        for other in [["0", "5", "a", "/", ""], ["3", "9", " ", "０", "\u{200b}"]][at % 2] {
+        let digit = ((at * 7 + 3) % 10).to_string();
+        for other in [digit.as_str(), "a", "/", " ", "０", "\u{200b}", ""] {
             let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
             if changed != *text {
                 tally.text("a character replaced", &format!("{at} by {other:?}"), &changed, Forged);
             }
             tally.text("a character inserted", &format!("{at} {other:?}"), &format!("{}{other}{}x", &text[..at], &text[at..]), Forged);
         }
-        tally.text("cut short", &at.to_string(), &text[..at], Forged);
+        if at % 3 == 0 {
+            tally.text("cut short", &at.to_string(), &text[..at], Forged);
+        }
     }
-    for at in 0..text.len() - 1 {
+    for at in (0..text.len() - 1).step_by(3) {
         let mut swapped = text.clone().into_bytes();
         swapped.swap(at, at + 1);
         let swapped = String::from_utf8(swapped).unwrap();
@@ -83,13 +86,15 @@ fn fields_and_signatures() {
     let (base, capsule) = parts();
     let mut judge = |group, what: &str, bytes: &[u8]| tally.text(group, what, &format!("{base}{}", digits::encode(bytes)), Forged);
     for at in 0..capsule.len() {
-        for bit in 0..8 {
+        for bit in [at % 8, (at + 5) % 8] {
             let mut changed = capsule.clone();
             changed[at] ^= 1 << bit;
             judge(if at < capsule.len() - 64 { "a bit of a field" } else { "a bit of the signature" }, &format!("{at}.{bit}"), &changed);
         }
-        judge("a byte left out", &at.to_string(), &[&capsule[..at], &capsule[at + 1..]].concat());
-        judge("a byte more", &at.to_string(), &[&capsule[..at], &[0], &capsule[at..]].concat());
+        if at % 4 == 0 {
+            judge("a byte left out", &at.to_string(), &[&capsule[..at], &capsule[at + 1..]].concat());
+            judge("a byte more", &at.to_string(), &[&capsule[..at], &[0], &capsule[at..]].concat());
+        }
     }
     let (body, signature) = capsule.split_at(capsule.len() - 64);
     // S + L is the same number modulo L, and the second spelling of the signature.
