@@ -78,15 +78,15 @@ pub fn run(args: &IssueArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let batch = Batch {
         line: &line,
         out: &args.out,
+        reading: Options { today: shanghai_date(at), lenient_identifiers: args.lenient_identifiers },
         at,
         wish: Wish { from: args.use_from, to: args.use_to, made_today: 0 },
         formats: &formats,
         jobs,
     };
-    let options = Options { today: shanghai_date(at), lenient_identifiers: args.lenient_identifiers };
     let progress = progress();
     let mut table = Table::default();
-    let summary = batch.run(record::read(&args.paths, &options), |report| {
+    let summary = batch.run(record::inputs(&args.paths), |report| {
         progress.inc(1);
         table.take(report);
     });

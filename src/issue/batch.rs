@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Issued, Line, NotIssued};
 use crate::annotation::{Cap, Wish};
-use crate::record::{Fault, Loaded, Record};
+use crate::record::{Fault, Input, Loaded, Options, Record};
 use crate::render::Format;
 
 /// How many records are in memory at once for each thread.
@@ -25,6 +25,8 @@ pub struct Batch<'a> {
     pub line: &'a Line,
     /// The output folder.
     pub out: &'a Path,
+    /// How to read records.
+    pub reading: Options,
     /// The instant of issue.
     pub at: Timestamp,
     /// Chosen dates, for types where the holder chooses.
@@ -127,7 +129,7 @@ pub enum BatchError {
 
 impl Batch<'_> {
     /// Issues every record. The report's order is the records' order, whatever the number of threads.
-    pub fn run(&self, records: impl Iterator<Item = Loaded>, mut done: impl FnMut(&ReportLine)) -> Result<Summary, BatchError> {
+    pub fn run(&self, records: impl Iterator<Item = Input>, mut done: impl FnMut(&ReportLine)) -> Result<Summary, BatchError> {
         let report_path = self.out.join("report.jsonl");
         let output = |path: &Path| {
             let path = path.to_owned();
@@ -143,8 +145,10 @@ impl Batch<'_> {
         // A report that cannot be written does not stop the batch: licences that can be issued still are.
         let mut unreported = None;
         while records.peek().is_some() {
-            let chunk: Vec<_> = records.by_ref().take(self.jobs * CHUNK_PER_JOB).map(|loaded| Self::claim(loaded, &mut taken)).collect();
-            let lines: Vec<_> = pool.install(|| chunk.into_par_iter().map(|loaded| self.one(loaded)).collect());
+            let chunk: Vec<_> = records.by_ref().take(self.jobs * CHUNK_PER_JOB).collect();
+            let loaded: Vec<_> = pool.install(|| chunk.into_par_iter().map(|input| input.load(&self.reading)).collect());
+            let claimed: Vec<_> = loaded.into_iter().map(|loaded| Self::claim(loaded, &mut taken)).collect();
+            let lines: Vec<_> = pool.install(|| claimed.into_par_iter().map(|loaded| self.one(loaded)).collect());
             for line in lines {
                 *summary.count(line.outcome) += 1;
                 let written = serde_json::to_writer(&mut report, &line).map_err(io::Error::from).and_then(|()| report.write_all(b"\n"));
