@@ -167,3 +167,84 @@ fn make_test_seal(drawn: &page::Seal, maker: &dyn Signer, holders: &[Certificate
 
 /// What office printers print, and what readers are made for.
 const PICTURE_DPI: u16 = 300;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sign::test_signer;
+
+    fn now() -> Timestamp {
+        "2026-03-01T04:00:00Z".parse().unwrap()
+    }
+
+    fn drawn(words: &str, personal: bool) -> page::Seal {
+        let segments = [(0.0, 0.0), (20.0, 0.0), (0.0, 20.0)].map(|(x, y)| {
+            let to = page::Point { x: Length::mm(x), y: Length::mm(y) };
+            page::Segment::Line(to)
+        });
+        let ink = page::Path { segments: segments.to_vec(), fill: Some(page::Rgb(217, 34, 31)), stroke: None, alpha: 204 };
+        let art = Arc::new(Art { size: (Length::mm(20.0), Length::mm(20.0)), paths: vec![ink] });
+        page::Seal { area: Rect::mm(100.0, 200.0, 20.0, 20.0), art, words: words.to_owned(), personal, alt: String::new() }
+    }
+
+    /// A key folder with the test PKI, and in it a seal for the body's signer.
+    fn keys() -> (tempfile::TempDir, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let signer = |id| test_signer(folder.path(), id, now()).unwrap();
+        let seal = make_test_seal(&drawn("示例机关", false), &signer("seal-maker"), &signer("signer-sm2").chain()[..1]).unwrap();
+        std::fs::write(folder.path().join("body.esl"), seal.der()).unwrap();
+        let der = seal.der().to_vec();
+        (folder, der)
+    }
+
+    fn open(keys: &Path, text: &str) -> Result<Seals, String> {
+        let mut settings: Settings = toml::from_str(&text.replace("KEYS", keys.to_str().unwrap())).unwrap();
+        keys.clone_into(&mut settings.keys);
+        Seals::open(&settings, now()).map_err(|e| e.to_string())
+    }
+
+    fn find_in(seals: &Seals, drawn: &page::Seal) -> Result<Held, String> {
+        let Seals::Stamped { given, tests } = seals else { panic!("no seals") };
+        find(given, tests.as_ref(), drawn).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_seal_of_the_settings_stands_for_its_words_and_a_demonstration_makes_the_rest() {
+        let (keys, der) = keys();
+        let seals = open(keys.path(), "[[seal]]\nwords = \"示例机关\"\nfile = \"KEYS/body.esl\"\nsigner = \"signer-sm2\"\n").unwrap();
+        let given = find_in(&seals, &drawn("示例机关", false)).unwrap();
+        assert_eq!(given.seal.der(), der);
+        let square = drawn("测试主任", true);
+        let made = find_in(&seals, &square).unwrap();
+        assert_eq!((made.seal.name(), made.seal.picture().2), ("测试主任 测试 TEST", (20, 20)));
+        assert!(made.signer.chain()[0].subject().contains("Chairman") && made.seal.is_held_by(&made.signer.chain()[0]));
+        assert!(Arc::ptr_eq(&made.seal, &find_in(&seals, &square).unwrap().seal), "made once");
+        let again = find_in(&open(keys.path(), "").unwrap(), &square).unwrap();
+        assert_eq!(again.seal.der(), made.seal.der(), "and the same on the next run");
+        assert_eq!(stamped(&Rect::mm(99.0, 199.0, 22.0, 22.0), &made.seal), Rect::mm(100.0, 200.0, 20.0, 20.0));
+    }
+
+    #[test]
+    fn seals_that_cannot_be_used_are_refused_at_the_start() {
+        let (keys, _) = keys();
+        let seal = |file: &str, signer: &str| format!("[[seal]]\nwords = \"示例机关\"\nfile = \"KEYS/{file}\"\nsigner = \"{signer}\"\n");
+        let refused = |text: &str| open(keys.path(), text).err().unwrap_or_else(|| "opened".to_owned());
+        assert!(refused(&seal("none.esl", "signer-sm2")).contains("the seal 示例机关 cannot be read from"));
+        std::fs::write(keys.path().join("broken.esl"), b"0").unwrap();
+        assert!(refused(&seal("broken.esl", "signer-sm2")).contains("cannot be used"));
+        assert!(refused(&seal("body.esl", "signer-sm2-chairman")).contains("is not held by signer-sm2-chairman"));
+        assert!(refused("ofd = { signature = \"sign\", signer = \"signer-p256\" }").contains("has no SM2 key"));
+        assert!(refused("mode = \"production\"\nofd.signature = \"sign\"").contains("needs a signer"));
+        assert_eq!(refused("ofd.signature = \"sign\""), "opened");
+    }
+
+    #[test]
+    fn production_makes_no_seals() {
+        let (keys, _) = keys();
+        let seals = open(keys.path(), "mode = \"production\"").unwrap();
+        let error = find_in(&seals, &drawn("示例机关", false)).err().unwrap();
+        assert!(error.contains("the seal 示例机关 is drawn by the layout") && error.contains("[[seal]]"), "{error}");
+    }
+}
