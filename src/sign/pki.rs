@@ -126,10 +126,9 @@ impl Place<'_> {
     }
 
     fn revocations(&self, id: &str) -> PathBuf {
-        self.0.join("trust").join(format!("{id}.crl.pem"))
+        self.0.join("certificates").join(format!("{id}.crl.pem"))
     }
 
-    /// What verifiers need: roots, and the CAs below them.
     fn root(&self, id: &str) -> PathBuf {
         self.0.join("trust").join(format!("{id}.pem"))
     }
@@ -161,8 +160,6 @@ impl Place<'_> {
         keyfile::write(&self.private(&entry.id), key.to_pkcs8_pem().as_bytes(), Access::Private)?;
         keyfile::write(&self.certificate(entry), pem.as_bytes(), Access::Public)?;
         if entry.purpose == Purpose::Ca {
-            // A seal carries its signer's certificate alone, so verifiers need what stands between it and the root.
-            keyfile::write(&self.root(&entry.id), pem.as_bytes(), Access::Public)?;
             self.make_revocations(entry, now)?;
         }
         Ok(())
