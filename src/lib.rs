@@ -15,4 +15,5 @@ pub mod record;
 pub mod render;
 pub mod sign;
 pub mod statement;
+pub mod store;
 pub mod verify;

@@ -244,6 +244,22 @@ fn writing_that_fails_in_the_middle_leaves_no_half_file_and_a_whole_report() {
 /// A file system of 256 KB stands for the disk that fills. Needs the right to mount; says so when it has none.
 #[cfg(target_os = "linux")]
 #[test]
+fn a_signer_that_cannot_sign_is_refused_before_anything_is_written() {
+    let folder = scratch();
+    let refused = |args: &[&str]| {
+        let run = certpress(folder.path(), &[&["issue", &sample("r01"), "--out", "out"], args].concat());
+        assert_eq!(run.status.code(), Some(1));
+        assert!(!folder.path().join("out").exists());
+        text(&run.stderr)
+    };
+    assert!(refused(&["--pdf-signer", "signer-expired"]).contains("TEST Expired Signer"));
+    assert!(refused(&["--pdf-signer", "signer-p265"]).contains("signer-p256"));
+    std::fs::write(folder.path().join("c.toml"), "mode = \"production\"\n").unwrap();
+    let production = refused(&["--config", "c.toml"]);
+    assert!(production.contains("mode = \"production\", but the statement key is a test key"), "{production}");
+}
+
+#[test]
 fn a_full_disk_leaves_no_half_file_and_the_rest_is_reported() {
     let folder = scratch();
     let out = folder.path().join("out");

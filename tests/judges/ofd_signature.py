@@ -8,14 +8,14 @@
   signer is in the seal's list; OpenSSL verifies the maker's and the signer's SM2 values.
 - A plain signature: the message digest inside is that of `Signature.xml`, OpenSSL verifies the
   value over the signed attributes.
-- Chains lead to the roots of the key folder (KEYS, second argument; `trust/*.pem`).
+- Chains lead to the roots of the key folder (`trust/*.pem` of JUDGES_KEYS).
 """
 
 import base64
 import hashlib
+import os
 import re
 import subprocess
-import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 import zipfile
@@ -26,7 +26,7 @@ from report import folder, licences, verdict
 OFD = "{http://www.ofdspec.org/2016}"
 SM3, SM2_WITH_SM3 = "1.2.156.10197.1.401", "1.2.156.10197.1.501"
 LIST = "Doc_0/Signs/Signatures.xml"
-KEYS = Path(sys.argv[2] if len(sys.argv) > 2 else "keys")
+KEYS = Path(os.environ.get("JUDGES_KEYS", "keys"))
 
 
 class Fault(Exception):

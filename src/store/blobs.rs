@@ -1,0 +1,112 @@
+//! Issued files by their SHA-256: whole under that name or not there at all, and never another content.
+
+use std::ops::Range;
+use std::path::Path as Folder;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use sha2::{Digest as _, Sha256};
+
+use super::StoreError;
+
+/// The blob store, open.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Blobs {
+    /// Opens a folder, which is made if it is not there, or `s3://bucket/prefix` with credentials, region and endpoint from
+    /// the `AWS_*` variables.
+    pub fn open(address: &str) -> Result<Self, StoreError> {
+        let failed = |cause| StoreError::Blob { blob: address.to_owned(), cause };
+        let store: Arc<dyn ObjectStore> = match address.strip_prefix("s3://") {
+            Some(place) => {
+                // Needed once in a process; whoever came first has chosen the same.
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+                let s3 = AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(failed)?;
+                Arc::new(PrefixStore::new(s3, Path::from(prefix)))
+            }
+            None => {
+                std::fs::create_dir_all(Folder::new(address)).map_err(|cause| StoreError::Disk { place: address.to_owned(), cause })?;
+                // A temporary file, fsync, rename, fsync of the folder.
+                Arc::new(LocalFileSystem::new_with_prefix(address).map_err(failed)?.with_fsync(true))
+            }
+        };
+        Ok(Self { store })
+    }
+
+    /// Keeps the bytes, unless they are there already. Answers when they are on the disk.
+    pub async fn put(&self, bytes: Bytes) -> Result<[u8; 32], StoreError> {
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        let options = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(&name(&sha256), bytes.into(), options).await {
+            Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(sha256),
+            Err(cause) => Err(failed(&sha256, cause)),
+        }
+    }
+
+    /// The bytes, checked against their name; none if they are not there.
+    pub async fn fetch(&self, sha256: &[u8; 32]) -> Result<Option<Bytes>, StoreError> {
+        let found = match self.store.get(&name(sha256)).await {
+            Ok(found) => found.bytes().await.map_err(|cause| failed(sha256, cause))?,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(cause) => return Err(failed(sha256, cause)),
+        };
+        if <[u8; 32]>::from(Sha256::digest(&found)) != *sha256 {
+            return Err(StoreError::corrupt(&format!("blob {}", hex::encode(sha256)), "its bytes are other ones"));
+        }
+        Ok(Some(found))
+    }
+
+    /// A part of the bytes, which cannot be checked; none if they are not there.
+    pub async fn fetch_range(&self, sha256: &[u8; 32], range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        match self.store.get_range(&name(sha256), range).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(cause) => Err(failed(sha256, cause)),
+        }
+    }
+
+    /// Whether the blob store answers. For `/readyz`.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.fetch_range(&[0; 32], 0..1).await.map(drop)
+    }
+}
+
+/// `ab/cdef…`: no folder grows too large.
+fn name(sha256: &[u8; 32]) -> Path {
+    let hex = hex::encode(sha256);
+    Path::from_iter([&hex[..2], &hex[2..]])
+}
+
+fn failed(sha256: &[u8; 32], cause: Error) -> StoreError {
+    StoreError::Blob { blob: hex::encode(sha256), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_kept_is_found_and_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path().join("blobs").to_str().unwrap()).unwrap();
+        blobs.ping().await.unwrap();
+        let sha256 = blobs.put(Bytes::from_static(b"a licence")).await.unwrap();
+        assert_eq!(blobs.put(Bytes::from_static(b"a licence")).await.unwrap(), sha256);
+        assert_eq!(blobs.fetch(&sha256).await.unwrap().unwrap(), "a licence");
+        assert_eq!(blobs.fetch_range(&sha256, 2..5).await.unwrap().unwrap(), "lic");
+        assert_eq!(blobs.fetch(&[1; 32]).await.unwrap(), None);
+
+        let file = folder.path().join("blobs").join(name(&sha256).to_string());
+        std::fs::write(file, "a licencE").unwrap();
+        assert!(matches!(blobs.fetch(&sha256).await, Err(StoreError::Corrupt { .. })));
+    }
+}

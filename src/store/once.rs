@@ -1,0 +1,49 @@
+//! Doing a thing once: the answer under an idempotency key is kept in the transaction that earned it.
+
+use jiff::ToSpan as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::sql::{Tx, values};
+use super::{Act, Store, StoreError};
+
+/// How long an answer is kept; clients that retry do so within minutes.
+const KEPT_HOURS: i64 = 48;
+
+/// A change that has begun.
+pub(super) enum Begun<T> {
+    /// It was made before; this was the answer.
+    Before(T),
+    /// It is to be made now.
+    Now(Tx),
+}
+
+impl Store {
+    /// Begins a change, unless it was made before under the same key.
+    pub(super) async fn begin<T: DeserializeOwned>(&self, act: &Act<'_>) -> Result<Begun<T>, StoreError> {
+        let mut tx = self.database.write().await?;
+        let Some(once) = act.once else { return Ok(Begun::Now(tx)) };
+        let sql = "SELECT request, answer FROM idempotency WHERE actor = $1 AND key = $2";
+        let Some(row) = tx.row(sql, values![act.actor, once.key]).await? else { return Ok(Begun::Now(tx)) };
+        if row.array::<32>("request")? != once.request {
+            return Err(StoreError::KeyReused);
+        }
+        let answer = serde_json::from_slice(row.get("answer")?).map_err(|e| StoreError::corrupt("idempotency.answer", e))?;
+        Ok(Begun::Before(answer))
+    }
+}
+
+impl Tx {
+    /// Ends a change with its answer: both are kept, or neither.
+    pub(super) async fn done<T: Serialize>(mut self, act: &Act<'_>, answer: T) -> Result<T, StoreError> {
+        if let Some(once) = act.once {
+            let kept_since = act.at.saturating_sub(KEPT_HOURS.hours()).expect("hours are no calendar unit");
+            self.run("DELETE FROM idempotency WHERE at < $1", values![kept_since]).await?;
+            let bytes = serde_json::to_vec(&answer).map_err(|e| StoreError::corrupt("idempotency.answer", e))?;
+            let sql = "INSERT INTO idempotency (actor, key, request, answer, at) VALUES ($1, $2, $3, $4, $5)";
+            self.run(sql, values![act.actor, once.key, once.request, bytes, act.at]).await?;
+        }
+        self.commit().await?;
+        Ok(answer)
+    }
+}

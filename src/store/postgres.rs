@@ -1,0 +1,35 @@
+//! Opening a register in PostgreSQL, which any number of nodes may share.
+
+use sqlx::migrate::MigrateDatabase as _;
+use sqlx::postgres::{PgPoolOptions, Postgres};
+
+use super::sql::Database;
+use super::{Access, StoreError};
+
+const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/postgres/0001_register.sql"))];
+
+/// Connections of one node.
+const CONNECTIONS: u32 = 16;
+
+pub(super) async fn open(url: &str, access: &Access) -> Result<Database, StoreError> {
+    let create = matches!(access, Access::Write { create: true, .. });
+    if !Postgres::database_exists(url).await? {
+        if !create {
+            return Err(StoreError::Missing("PostgreSQL".to_owned()));
+        }
+        Postgres::create_database(url).await?;
+    }
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await?;
+    let migrated: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&pool).await?;
+    if !migrated && !create {
+        return Err(StoreError::Missing("PostgreSQL".to_owned()));
+    }
+    let writes = matches!(access, Access::Write { .. });
+    if writes {
+        super::migrations(MIGRATIONS).run(&pool).await.map_err(|error| super::migration_error(error, MIGRATIONS.len()))?;
+    } else {
+        let found = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&pool).await?;
+        super::same_schema(found, MIGRATIONS.len())?;
+    }
+    Ok(Database::Postgres { pool, writes })
+}

@@ -1,0 +1,379 @@
+//! Licences and the versions of their records: loading, reissue, the steps of a licence's life.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::date;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
+
+use super::audit::Deed;
+use super::once::Begun;
+use super::search::folded;
+use super::sql::{Row, Tx, Value, placeholders, values};
+use super::{Act, Licence, Store, StoreError, status_of};
+use crate::record::{Options, Record, Status};
+
+/// A licence with one version of its record, as it was filed.
+#[derive(Clone, Debug)]
+pub struct Filed {
+    /// The licence as it is now; `licence.version` may be newer than `version`.
+    pub licence: Licence,
+    /// Which version of the record this is.
+    pub version: u16,
+    /// Canonical JSON (RFC 8785), pictures included.
+    pub json: Vec<u8>,
+    /// SHA-256 over it.
+    pub sha256: [u8; 32],
+    /// When it was filed.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What loading a record came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadOutcome {
+    /// The licence's id.
+    pub licence: String,
+    /// Its version now.
+    pub version: u16,
+    /// What has changed.
+    #[serde(flatten)]
+    pub change: LoadChange,
+}
+
+/// What loading a record has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "change", content = "why")]
+pub enum LoadChange {
+    /// A licence that was not there.
+    New,
+    /// Its record is another one: a new version, the one before is superseded.
+    NewVersion,
+    /// Its status only.
+    Status,
+    /// Nothing.
+    Equal,
+    /// Nothing, because it must not be; the reason.
+    Refused(String),
+}
+
+/// What a licence is while records are being loaded.
+#[derive(Clone)]
+struct State {
+    version: u16,
+    status: Status,
+    loaded_status: Status,
+    serial: String,
+    sha256: [u8; 32],
+}
+
+impl Filed {
+    /// The record, with the licence's present status. Decodes its pictures: not for an async thread.
+    pub fn record(&self) -> Result<Record, StoreError> {
+        let value: Json = serde_json::from_slice(&self.json).map_err(|e| StoreError::corrupt(&self.licence.id, e))?;
+        // What was accepted once is not examined again.
+        let options = Options { today: date(2000, 1, 1), lenient_identifiers: true };
+        let read = Record::from_json(&value, &self.licence.id, None, &options).record;
+        let record =
+            read.map_err(|faults| StoreError::corrupt(&self.licence.id, faults.first().map_or(String::new(), ToString::to_string)))?;
+        Ok(Record { status: self.licence.status, ..record })
+    }
+}
+
+const FILED: &str = "SELECT licence.*, r.version AS filed, r.record, r.sha256, r.at, r.actor, r.reason FROM licence \
+                     JOIN record_version r ON r.licence = licence.id";
+
+impl Store {
+    /// Loads records, each on its own merits, all in one transaction: hundreds at a time are much faster than one by one.
+    ///
+    /// The register numbers the versions: the first is the record's own, each other content is the next. A record whose
+    /// content is the one on file changes nothing. A status counts when it is another than that of the last record loaded,
+    /// so an old file does not undo a suspension.
+    pub async fn load(&self, act: &Act<'_>, records: &[Record]) -> Result<Vec<LoadOutcome>, StoreError> {
+        let mut tx = match self.begin(act).await? {
+            Begun::Before(answer) => return Ok(answer),
+            Begun::Now(tx) => tx,
+        };
+        let mut outcomes = Vec::with_capacity(records.len());
+        for chunk in records.chunks(LOAD_CHUNK) {
+            outcomes.extend(self.load_chunk(&mut tx, act, chunk).await?);
+        }
+        tx.done(act, outcomes).await
+    }
+
+    async fn load_chunk(&self, tx: &mut Tx, act: &Act<'_>, records: &[Record]) -> Result<Vec<LoadOutcome>, StoreError> {
+        let ids = records.iter().map(|r| self.licence_id(&r.licence_type, &r.number)).collect::<Result<Vec<_>, _>>()?;
+        let mut states = states(tx, &ids).await?;
+        let (mut outcomes, mut deeds, mut versions) = (Vec::new(), Vec::new(), Vec::new());
+        // Latest row per licence: a statement must not change a row twice.
+        let (mut rows, mut changed) = (BTreeMap::new(), Vec::new());
+        for (record, id) in records.iter().zip(ids) {
+            let known = states.get(&id);
+            let (change, state, json) = match decide(record, known) {
+                Ok(decided) => decided,
+                Err(why) => {
+                    let version = known.map_or(record.version, |state| state.version);
+                    outcomes.push(LoadOutcome { licence: id, version, change: LoadChange::Refused(why) });
+                    continue;
+                }
+            };
+            if change != LoadChange::Equal {
+                let before = known.map(State::word);
+                deeds.push(Deed { action: "licence.load", subject: id.clone(), before, after: Some(state.word()) });
+                if let Some(json) = json {
+                    versions.push(values![&id, state.version, json, state.sha256, act.at, act.actor, act.reason]);
+                }
+                rows.insert(id.clone(), self.licence_row(&id, record, &state)?);
+                if known.is_some() {
+                    changed.push(id.clone());
+                }
+            }
+            outcomes.push(LoadOutcome { licence: id.clone(), version: state.version, change });
+            states.insert(id, state);
+        }
+        tx.insert(
+            "INSERT INTO licence (id, licence_type, number, serial, holder_key, holder_name, employer_name, employer_code, version, \
+             status, loaded_status, expires, number_key, name_key, employer_key)",
+            rows.into_values().collect(),
+            "ON CONFLICT (id) DO UPDATE SET serial = excluded.serial, holder_key = excluded.holder_key, holder_name = \
+             excluded.holder_name, employer_name = excluded.employer_name, employer_code = excluded.employer_code, version = \
+             excluded.version, status = excluded.status, loaded_status = excluded.loaded_status, expires = excluded.expires, \
+             name_key = excluded.name_key, employer_key = excluded.employer_key",
+        )
+        .await?;
+        tx.insert(PUT_VERSION, versions, "").await?;
+        if !deeds.is_empty() {
+            let seq = tx.audit(act, deeds).await?;
+            tx.list_status(&changed, seq).await?;
+        }
+        Ok(outcomes)
+    }
+
+    /// The licence with its record in force.
+    pub async fn licence(&self, id: &str) -> Result<Option<Filed>, StoreError> {
+        let sql = format!("{FILED} AND r.version = licence.version WHERE id = $1");
+        self.database.row(sqlx::AssertSqlSafe(sql), values![id]).await?.map(|row| filed(&row)).transpose()
+    }
+
+    /// The licence with any version of its record.
+    pub async fn licence_version(&self, id: &str, version: u16) -> Result<Option<Filed>, StoreError> {
+        let sql = format!("{FILED} AND r.version = $2 WHERE id = $1");
+        self.database.row(sqlx::AssertSqlSafe(sql), values![id, version]).await?.map(|row| filed(&row)).transpose()
+    }
+
+    /// The licence of that type and number, with its record in force.
+    pub async fn licence_numbered(&self, licence_type: &str, number: &str) -> Result<Option<Filed>, StoreError> {
+        let sql = format!("{FILED} AND r.version = licence.version WHERE licence_type = $1 AND number = $2");
+        self.database.row(sqlx::AssertSqlSafe(sql), values![licence_type, number]).await?.map(|row| filed(&row)).transpose()
+    }
+
+    /// All licences of a person, whatever their status, by type and number.
+    pub async fn licences_of(&self, id_type: &str, id_number: &str) -> Result<Vec<Filed>, StoreError> {
+        let sql = format!("{FILED} AND r.version = licence.version WHERE holder_key = $1 ORDER BY licence_type, number");
+        let key = self.holder_key(id_type, id_number)?;
+        self.database.rows(sqlx::AssertSqlSafe(sql), values![key]).await?.iter().map(filed).collect()
+    }
+
+    /// Whether the licence belongs to that person.
+    pub async fn is_holder(&self, licence: &str, id_type: &str, id_number: &str) -> Result<bool, StoreError> {
+        let key = self.holder_key(id_type, id_number)?;
+        let sql = "SELECT id FROM licence WHERE id = $1 AND holder_key = $2";
+        Ok(self.database.row(sql, values![licence, key]).await?.is_some())
+    }
+
+    /// 暂扣, 恢复, 注销, 撤销, 吊销: one step in the life of a licence.
+    pub async fn change_status(&self, act: &Act<'_>, licence: &str, to: Status) -> Result<Licence, StoreError> {
+        let mut tx = match self.begin(act).await? {
+            Begun::Before(answer) => return Ok(answer),
+            Begun::Now(tx) => tx,
+        };
+        let mut changed = tx.licence(licence).await?;
+        let from = std::mem::replace(&mut changed.status, to);
+        if !may_become(from, to) {
+            return Err(StoreError::NotAllowed { from, to });
+        }
+        tx.run("UPDATE licence SET status = $2 WHERE id = $1", values![licence, to.as_str()]).await?;
+        let word = |status: Status| Some(status.as_str().to_owned());
+        let deed = Deed { action: "licence.status", subject: licence.to_owned(), before: word(from), after: word(to) };
+        let seq = tx.audit(act, vec![deed]).await?;
+        tx.list_status(&[licence.to_owned()], seq).await?;
+        tx.done(act, changed).await
+    }
+
+    /// 补发, 换发: the same content as the next version, and the end of the one before, in one step. (Other content is loaded.)
+    pub async fn reissue(&self, act: &Act<'_>, licence: &str) -> Result<Licence, StoreError> {
+        let mut tx = match self.begin(act).await? {
+            Begun::Before(answer) => return Ok(answer),
+            Begun::Now(tx) => tx,
+        };
+        let reissued = tx.reissue(act, licence).await?;
+        tx.done(act, reissued).await
+    }
+
+    fn licence_id(&self, licence_type: &str, number: &str) -> Result<String, StoreError> {
+        self.opaque_id("licence", &[licence_type, number])
+    }
+
+    fn licence_row(&self, id: &str, record: &Record, state: &State) -> Result<Vec<Value>, StoreError> {
+        let employer = record.employer.as_ref();
+        Ok(values![
+            id,
+            &record.licence_type,
+            &record.number,
+            &record.serial,
+            self.holder_key(&record.holder.id_type, &record.holder.id_number)?,
+            &record.holder.name,
+            employer.map(|e| e.name.clone()),
+            employer.and_then(|e| e.uscc.clone()),
+            state.version,
+            state.status.as_str(),
+            state.loaded_status.as_str(),
+            super::expires(record).map_or(NO_END.to_owned(), |day| day.to_string()),
+            folded(&record.number),
+            folded(&record.holder.name),
+            employer.map_or(String::new(), |e| folded(&e.name)),
+        ])
+    }
+}
+
+impl Tx {
+    /// The licence as it is now, and for as long as this transaction lasts.
+    pub(super) async fn licence(&mut self, id: &str) -> Result<Licence, StoreError> {
+        let row = self.row("SELECT * FROM licence WHERE id = $1", values![id]).await?;
+        licence(&row.ok_or_else(|| StoreError::NotFound { what: "licence", id: id.to_owned() })?)
+    }
+
+    pub(super) async fn reissue(&mut self, act: &Act<'_>, id: &str) -> Result<Licence, StoreError> {
+        let mut licence = self.licence(id).await?;
+        if licence.status != Status::Valid {
+            return Err(StoreError::NotInForce { licence: id.to_owned(), status: licence.status });
+        }
+        let sql = "SELECT record, sha256 FROM record_version WHERE licence = $1 AND version = $2";
+        let row = self.row(sql, values![id, licence.version]).await?.ok_or_else(|| StoreError::corrupt(id, "no record"))?;
+        let before = hex::encode(row.array::<32>("sha256")?);
+        let mut record: Json = serde_json::from_slice(row.get("record")?).map_err(|e| StoreError::corrupt(id, e))?;
+        licence.version = next_version(licence.version).ok_or_else(|| StoreError::VersionsUsedUp(id.to_owned()))?;
+        record["version"] = licence.version.into();
+        let json = canonical(&record);
+        let sha256: [u8; 32] = Sha256::digest(&json).into();
+        self.insert(PUT_VERSION, vec![values![id, licence.version, json, sha256, act.at, act.actor, act.reason]], "").await?;
+        self.run("UPDATE licence SET version = $2 WHERE id = $1", values![id, licence.version]).await?;
+        let after = Some(hex::encode(sha256));
+        let seq = self.audit(act, vec![Deed { action: "licence.reissue", subject: id.to_owned(), before: Some(before), after }]).await?;
+        self.list_status(&[id.to_owned()], seq).await?;
+        Ok(licence)
+    }
+}
+
+/// Records in one round trip.
+const LOAD_CHUNK: usize = 250;
+/// For a registration without an end.
+const NO_END: &str = "9999-12-31";
+const PUT_VERSION: &str = "INSERT INTO record_version (licence, version, record, sha256, at, actor, reason)";
+
+/// What becomes of a licence when a record is loaded, and the JSON to file if it is a new version; or why it must not be.
+fn decide(record: &Record, known: Option<&State>) -> Result<(LoadChange, State, Option<Vec<u8>>), String> {
+    let file = |version: u16| {
+        // The status is the licence's, and not that of one version.
+        let json = canonical(&Record { version, status: Status::Valid, ..record.clone() });
+        let sha256: [u8; 32] = Sha256::digest(&json).into();
+        (json, sha256)
+    };
+    let loaded = |version, status, sha256| State { version, status, loaded_status: record.status, serial: record.serial.clone(), sha256 };
+    let Some(known) = known else {
+        let (json, sha256) = file(record.version);
+        return Ok((LoadChange::New, loaded(record.version, record.status, sha256), Some(json)));
+    };
+    let same = file(known.version).1 == known.sha256;
+    let anew = record.status == Status::Valid && !same && !matches!(known.status, Status::Valid | Status::Suspended);
+    let status = if record.status == known.loaded_status { known.status } else { record.status };
+    // A licence that has ended begins again only by a new registration, which is another record.
+    if status != known.status && !may_become(known.status, status) && !anew {
+        return Err(StoreError::NotAllowed { from: known.status, to: status }.to_string());
+    }
+    if same {
+        let change = if record.status == known.loaded_status { LoadChange::Equal } else { LoadChange::Status };
+        return Ok((change, loaded(known.version, status, known.sha256), None));
+    }
+    if record.serial != known.serial && !anew {
+        return Err(format!(
+            "serial: the licence has the serial {}, which a new version keeps; this record says {}",
+            known.serial, record.serial
+        ));
+    }
+    let version = next_version(known.version).ok_or_else(|| StoreError::VersionsUsedUp(record.number.clone()).to_string())?;
+    let (json, sha256) = file(version);
+    Ok((LoadChange::NewVersion, loaded(version, status, sha256), Some(json)))
+}
+
+impl State {
+    /// For the audit trail.
+    fn word(&self) -> String {
+        format!("{} {}", hex::encode(self.sha256), self.status.as_str())
+    }
+}
+
+/// The life of a licence: 暂扣 can be lifted; 注销, 撤销 and 吊销 end it.
+fn may_become(from: Status, to: Status) -> bool {
+    use Status::{Cancelled, Revoked, Suspended, Valid, Withdrawn};
+    matches!((from, to), (Valid, Suspended) | (Suspended, Valid) | (Valid | Suspended, Cancelled | Revoked | Withdrawn))
+}
+
+fn next_version(version: u16) -> Option<u16> {
+    Some(version + 1).filter(|&next| next <= 999)
+}
+
+fn canonical(value: &impl Serialize) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(value).expect("text and small numbers always have a canonical form")
+}
+
+async fn states(tx: &mut Tx, ids: &[String]) -> Result<BTreeMap<String, State>, StoreError> {
+    let sql = format!(
+        "SELECT id, serial, status, loaded_status, licence.version, sha256 FROM licence \
+         JOIN record_version r ON r.licence = id AND r.version = licence.version WHERE id IN {}",
+        placeholders(1, ids.len())
+    );
+    let state = |row: &Row| {
+        let state = State {
+            version: row.number("version")?,
+            status: status_of(row.get("status")?)?,
+            loaded_status: status_of(row.get("loaded_status")?)?,
+            serial: row.get("serial")?,
+            sha256: row.array("sha256")?,
+        };
+        Ok((row.get("id")?, state))
+    };
+    tx.rows(sqlx::AssertSqlSafe(sql), ids.iter().map(Value::from).collect()).await?.iter().map(state).collect()
+}
+
+pub(super) fn licence(row: &Row) -> Result<Licence, StoreError> {
+    Ok(Licence {
+        id: row.get("id")?,
+        licence_type: row.get("licence_type")?,
+        number: row.get("number")?,
+        serial: row.get("serial")?,
+        holder_name: row.get("holder_name")?,
+        employer_name: row.get("employer_name")?,
+        employer_code: row.get("employer_code")?,
+        version: row.number("version")?,
+        status: status_of(row.get("status")?)?,
+        expires: row.day("expires")?.filter(|day| day.to_string() != NO_END),
+    })
+}
+
+fn filed(row: &Row) -> Result<Filed, StoreError> {
+    Ok(Filed {
+        licence: licence(row)?,
+        version: row.number("filed")?,
+        json: row.get("record")?,
+        sha256: row.array("sha256")?,
+        at: row.instant("at")?,
+        actor: row.get("actor")?,
+        reason: row.get("reason")?,
+    })
+}

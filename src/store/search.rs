@@ -1,0 +1,211 @@
+//! Finding licences among millions, a page at a time, and the counts that charts show.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::records::licence;
+use super::sql::{Row, Value, values};
+use super::{Act, Licence, Store, StoreError, status_of};
+use crate::record::Status;
+
+/// What to look for; all that is given must hold. Names, companies and numbers are found by how they begin, whatever the
+/// case of Latin letters and the kind of middle dot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Search {
+    /// Licence type.
+    pub licence_type: Option<String>,
+    /// How the number begins.
+    pub number: Option<String>,
+    /// How the holder's name begins.
+    pub name: Option<String>,
+    /// How the company's name begins.
+    pub employer: Option<String>,
+    /// Type and number of the holder's identity document, exactly.
+    pub identity: Option<(String, String)>,
+    /// Status: `valid`, `suspended`, `cancelled`, `revoked`, `withdrawn`.
+    pub status: Option<String>,
+    /// Registration ends on this day or later.
+    pub expires_from: Option<Date>,
+    /// Registration ends before this day.
+    pub expires_before: Option<Date>,
+    /// Where the page before ended: its `next`.
+    pub after: Option<String>,
+    /// How many at most, 50 unless told.
+    pub limit: Option<u32>,
+}
+
+/// One page of what was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Page<T> {
+    /// What was found.
+    pub items: Vec<T>,
+    /// For the next page, if there is one. An id: it says nothing about anybody.
+    pub next: Option<String>,
+}
+
+/// How often something happened to licences of a type on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// The day in Asia/Shanghai.
+    pub day: Date,
+    /// Licence type.
+    pub licence_type: String,
+    /// `issued`, or `refused/` and the refusal's code.
+    pub kind: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// How many registrations of a type end in a month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Expiring {
+    /// The month, `2026-03`.
+    pub month: String,
+    /// Licence type.
+    pub licence_type: String,
+    /// How many.
+    pub count: u64,
+}
+
+impl Store {
+    /// A page of licences, in the order of what was looked for. A look of the staff: the service enters it in the trail.
+    pub async fn search(&self, search: &Search) -> Result<Page<Licence>, StoreError> {
+        let limit = search.limit.unwrap_or(50).clamp(1, 500) as usize;
+        let (lead, mut filter) = self.filter(search)?;
+        if let Some(after) = &search.after {
+            let sql = format!("SELECT {lead} AS lead FROM licence WHERE id = $1");
+            let row = self.database.row(sqlx::AssertSqlSafe(sql), values![after]).await?;
+            let row = row.ok_or_else(|| StoreError::NotFound { what: "page after", id: after.clone() })?;
+            let last = if lead == "holder_key" { Value::from(row.array::<32>("lead")?) } else { Value::from(row.get::<String>("lead")?) };
+            filter.following(lead, last, after);
+        }
+        let order = if lead == "id" { "id".to_owned() } else { format!("{lead}, id") };
+        let (sql, values) = filter.select("SELECT * FROM licence", &format!("ORDER BY {order} LIMIT {}", limit + 1));
+        let rows = self.database.rows(sqlx::AssertSqlSafe(sql), values).await?;
+        let items = rows.iter().take(limit).map(licence).collect::<Result<Vec<_>, _>>()?;
+        let next = if rows.len() > limit { items.last().map(|last| last.id.clone()) } else { None };
+        Ok(Page { items, next })
+    }
+
+    /// What happened on the days from the first to the last.
+    pub async fn tallies(&self, first: Date, last: Date) -> Result<Vec<Tally>, StoreError> {
+        let sql = "SELECT * FROM tally WHERE day >= $1 AND day <= $2 ORDER BY day, licence_type, kind";
+        let tally = |row: &Row| {
+            let day = row.day("day")?.ok_or_else(|| StoreError::corrupt("tally.day", "none"))?;
+            Ok(Tally { day, licence_type: row.get("licence_type")?, kind: row.get("kind")?, count: row.number("count")? })
+        };
+        self.database.rows(sql, values![first, last]).await?.iter().map(tally).collect()
+    }
+
+    /// How many registrations in force end in each month between two days.
+    pub async fn expiring(&self, first: Date, last: Date) -> Result<Vec<Expiring>, StoreError> {
+        let sql = "SELECT substr(expires, 1, 7) AS month, licence_type, count(*) AS count FROM licence \
+                   WHERE expires >= $1 AND expires <= $2 AND status || '' = 'valid' \
+                   GROUP BY substr(expires, 1, 7), licence_type ORDER BY 1, 2";
+        let expiring =
+            |row: &Row| Ok(Expiring { month: row.get("month")?, licence_type: row.get("licence_type")?, count: row.number("count")? });
+        self.database.rows(sql, values![first, last]).await?.iter().map(expiring).collect()
+    }
+
+    /// Counts a refusal, for the charts.
+    pub async fn count_refusal(&self, act: &Act<'_>, licence_type: &str, code: &str) -> Result<(), StoreError> {
+        let mut tx = self.database.write().await?;
+        tx.tally(crate::clock::shanghai_date(act.at), licence_type, &format!("refused/{code}")).await?;
+        tx.commit().await
+    }
+
+    /// The conditions of a search, and the column that leads: the one whose index finds fewest.
+    pub(super) fn filter(&self, search: &Search) -> Result<(&'static str, Filter), StoreError> {
+        let texts = [("number_key", &search.number), ("name_key", &search.name), ("employer_key", &search.employer)];
+        let texts: Vec<_> = texts.into_iter().filter_map(|(column, text)| Some((column, folded(text.as_deref()?)))).collect();
+        let lead = if search.identity.is_some() {
+            "holder_key"
+        } else if let Some((column, _)) = texts.iter().max_by_key(|(column, text)| tells(column, text)) {
+            column
+        } else if search.expires_from.is_some() || search.expires_before.is_some() {
+            "expires"
+        } else if search.status.is_some() {
+            "status"
+        } else if search.licence_type.is_some() {
+            "licence_type"
+        } else {
+            "id"
+        };
+        // Only the leading column may choose an index; as an expression a column has none, in either database.
+        let column = |name: &'static str| if name == lead { name.to_owned() } else { format!("{name} || ''") };
+        let mut filter = Filter::default();
+        if let Some((id_type, id_number)) = &search.identity {
+            filter.all_of("holder_key =", Some(self.holder_key(id_type, id_number)?));
+        }
+        for (name, text) in texts {
+            filter.all_of(&format!("{} >=", column(name)), Some(&text));
+            // A range, because every index can do that; no character is greater than this one.
+            filter.all_of(&format!("{} <", column(name)), Some(format!("{text}\u{10FFFF}")));
+        }
+        let status = search.status.as_deref().map(status_of).transpose()?;
+        filter.all_of(&format!("{} =", column("status")), status.map(Status::as_str));
+        filter.all_of(&format!("{} >=", column("expires")), search.expires_from);
+        filter.all_of(&format!("{} <", column("expires")), search.expires_before);
+        filter.all_of(&format!("{} =", column("licence_type")), search.licence_type.as_deref());
+        Ok((lead, filter))
+    }
+}
+
+/// How much the beginning of a text tells: a name's second character leaves few, the first two of a company are its city,
+/// the first six of a number its place and kind.
+fn tells(column: &str, text: &str) -> isize {
+    let characters = text.chars().count() as isize;
+    match column {
+        "name_key" => 3 * characters - 1,
+        "employer_key" => characters - 2,
+        _ => characters - 6,
+    }
+}
+
+impl super::sql::Tx {
+    pub(super) async fn tally(&mut self, day: Date, licence_type: &str, kind: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO tally (day, licence_type, kind, count) VALUES ($1, $2, $3, 1) \
+                   ON CONFLICT (day, licence_type, kind) DO UPDATE SET count = tally.count + 1";
+        self.run(sql, values![day, licence_type, kind]).await.map(drop)
+    }
+}
+
+/// A text as it is searched for: compatible forms of a character and cases are one, spaces and middle dots do not count.
+pub(super) fn folded(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization as _;
+    let dotless = |c: &char| !c.is_whitespace() && !matches!(c, '·' | '•' | '・' | '‧' | '.' | '．');
+    text.nfkc().filter(dotless).flat_map(char::to_lowercase).collect()
+}
+
+/// Conditions that all must hold, and their values.
+#[derive(Default)]
+pub(super) struct Filter {
+    conditions: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Filter {
+    /// `column operator value`, where there is a value.
+    pub fn all_of(&mut self, condition: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.values.push(value.into());
+            self.conditions.push(format!("{condition} ${}", self.values.len()));
+        }
+    }
+
+    /// Only what comes after (last, id) in the order of (column, id).
+    pub fn following(&mut self, column: &str, last: Value, id: &str) {
+        if column == "id" {
+            return self.all_of("id >", Some(id));
+        }
+        self.values.extend([last, Value::from(id)]);
+        let places = self.values.len();
+        self.conditions.push(format!("({column}, id) > (${}, ${places})", places - 1));
+    }
+
+    pub fn select(self, select: &str, tail: &str) -> (String, Vec<Value>) {
+        let place = if self.conditions.is_empty() { String::new() } else { format!("WHERE {}", self.conditions.join(" AND ")) };
+        (format!("{select} {place} {tail}"), self.values)
+    }
+}

@@ -1,0 +1,211 @@
+//! What the two databases have in common: values, rows and transactions. Each statement is written once, for both.
+
+use sqlx::postgres::{PgPool, PgRow, PgTransaction, Postgres};
+use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow, SqliteTransaction};
+use sqlx::{Decode, Row as _, SqlSafeStr, Type};
+
+use super::StoreError;
+
+/// The values of one statement.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::Value::from($value)),*] };
+}
+pub(super) use values;
+
+macro_rules! bind {
+    ($sql:expr, $values:expr) => {
+        $values.into_iter().fold(sqlx::query($sql), |query, value| match value {
+            Value::Int(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        })
+    };
+}
+
+/// An open database.
+pub(super) enum Database {
+    /// Readers beside the one writer; a database that was opened to look things up has no writer.
+    Sqlite { readers: SqlitePool, writer: Option<SqlitePool>, _lock: Option<std::fs::File> },
+    /// Writers take turns by an advisory lock, across all nodes.
+    Postgres { pool: PgPool, writes: bool },
+}
+
+/// The advisory lock of writers: "certpres" in ASCII.
+const WRITERS: i64 = 0x6365_7274_7072_6573;
+
+impl Database {
+    /// Begins a transaction that may write. It is the only one of its kind until it ends, so what it reads stays true and
+    /// numbers have no gaps; the constraints in the schema hold all the same.
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        match self {
+            Self::Sqlite { writer: Some(writer), .. } => Ok(Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Postgres { pool, writes: true } => {
+                let mut tx = Tx::Postgres(pool.begin().await?);
+                tx.run("SELECT pg_advisory_xact_lock($1)", values![WRITERS]).await?;
+                Ok(tx)
+            }
+            _ => Err(StoreError::ReadOnly),
+        }
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { readers, writer, .. } => {
+                readers.close().await;
+                if let Some(writer) = writer {
+                    writer.close().await;
+                }
+            }
+            Self::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+
+    /// The rows of one statement, without a lock.
+    pub async fn rows(&self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => wrap(Row::Sqlite, bind!(sql, values).fetch_all(readers).await?),
+            Self::Postgres { pool, .. } => wrap(Row::Postgres, bind!(sql, values).fetch_all(pool).await?),
+        })
+    }
+
+    /// The first row of one statement, if any.
+    pub async fn row(&self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+}
+
+/// A transaction that may write; dropped without [`Tx::commit`], it has never been.
+pub(super) enum Tx {
+    Sqlite(SqliteTransaction<'static>),
+    Postgres(PgTransaction<'static>),
+}
+
+impl Tx {
+    /// How many rows the statement changed.
+    pub async fn run(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    pub async fn rows(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => wrap(Row::Sqlite, bind!(sql, values).fetch_all(&mut **tx).await?),
+            Self::Postgres(tx) => wrap(Row::Postgres, bind!(sql, values).fetch_all(&mut **tx).await?),
+        })
+    }
+
+    pub async fn row(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// Many rows by few statements: `insert` up to `VALUES`, then the rows, then `conflict`.
+    pub async fn insert(&mut self, insert: &str, rows: Vec<Vec<Value>>, conflict: &str) -> Result<(), StoreError> {
+        let mut rows = rows.into_iter().peekable();
+        while let Some(width) = rows.peek().map(Vec::len) {
+            // SQLite takes 32766 values, PostgreSQL 65535; few shapes of statement, so that they stay prepared.
+            let chunk: Vec<_> = rows.by_ref().take(250).collect();
+            let sql = format!("{insert} VALUES {} {conflict}", placeholders(chunk.len(), width));
+            self.run(sqlx::AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes it so. What this has answered survives power loss.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// `($1, $2), ($3, $4)` for two rows of two.
+pub(super) fn placeholders(rows: usize, width: usize) -> String {
+    let row = |row: usize| {
+        let places: Vec<_> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
+        format!("({})", places.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// A value for a statement; an absent one still has a type, which PostgreSQL wants to know.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Bytes(Option<Vec<u8>>),
+}
+
+macro_rules! from {
+    ($($from:ty => $value:ident by $convert:expr;)*) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::$value(Some($convert(value)))
+            }
+        }
+        impl From<Option<$from>> for Value {
+            fn from(value: Option<$from>) -> Self {
+                Self::$value(value.map($convert))
+            }
+        }
+    )*};
+}
+
+from! {
+    i64 => Int by |n| n;
+    u32 => Int by i64::from;
+    u16 => Int by i64::from;
+    jiff::Timestamp => Int by |at: jiff::Timestamp| at.as_microsecond();
+    &str => Text by str::to_owned;
+    String => Text by |text| text;
+    &String => Text by String::clone;
+    jiff::civil::Date => Text by |day: jiff::civil::Date| day.to_string();
+    Vec<u8> => Bytes by |bytes| bytes;
+    &[u8] => Bytes by <[u8]>::to_vec;
+    [u8; 32] => Bytes by |bytes: [u8; 32]| bytes.to_vec();
+}
+
+/// A row of either database.
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+/// What both databases can decode.
+pub(super) trait Field<'r>: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres> {}
+impl<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>> Field<'r> for T {}
+
+impl Row {
+    pub fn get<'r, T: Field<'r>>(&'r self, column: &str) -> Result<T, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
+
+    /// A number that the schema keeps in range.
+    pub fn number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<T, StoreError> {
+        T::try_from(self.get(column)?).map_err(|_| StoreError::Corrupt { what: column.to_owned(), why: "out of range".to_owned() })
+    }
+
+    pub fn instant(&self, column: &'static str) -> Result<jiff::Timestamp, StoreError> {
+        jiff::Timestamp::from_microsecond(self.get(column)?).map_err(|e| StoreError::corrupt(column, e))
+    }
+
+    pub fn day(&self, column: &'static str) -> Result<Option<jiff::civil::Date>, StoreError> {
+        let day: Option<&str> = self.get(column)?;
+        day.map(|day| day.parse().map_err(|e| StoreError::corrupt(column, e))).transpose()
+    }
+
+    pub fn array<const N: usize>(&self, column: &'static str) -> Result<[u8; N], StoreError> {
+        let bytes: &[u8] = self.get(column)?;
+        bytes.try_into().map_err(|e| StoreError::corrupt(column, e))
+    }
+}
+
+fn wrap<R>(row: impl Fn(R) -> Row, rows: Vec<R>) -> Vec<Row> {
+    rows.into_iter().map(row).collect()
+}
