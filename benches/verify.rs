@@ -38,13 +38,14 @@ static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
     let trusted = keyring.trusted.clone();
     let envelopes = Envelopes::open(&settings, &keyring, *AT).expect("signers");
     let line = Line::open(&settings, keyring).expect("fonts and layouts").sealed_by(envelopes);
-    let batch = Batch { line: &line, out: folder.path(), at: *AT, wish: Wish::default(), formats: &[Format::Pdf, Format::Ofd], jobs: 1 };
+    let reading = Options { today: certpress::clock::shanghai_date(*AT), lenient_identifiers: false };
+    let batch =
+        Batch { line: &line, out: folder.path(), reading, at: *AT, wish: Wish::default(), formats: &[Format::Pdf, Format::Ofd], jobs: 1 };
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/records");
     let records = ["r01-constructor-1-rare-character.json", "r19-architect-1-ordinary.json"].map(|name| samples.join(name));
-    let options = Options { today: certpress::clock::shanghai_date(*AT), lenient_identifiers: false };
     let mut lines = Vec::new();
     batch
-        .run(record::read(&records, &options), |line| lines.push((line.number.clone().expect("issued"), line.qr.clone().expect("issued"))))
+        .run(record::inputs(&records), |line| lines.push((line.number.clone().expect("issued"), line.qr.clone().expect("issued"))))
         .expect("files");
     let file = |number: &str, extension: &str| std::fs::read(folder.path().join(format!("{number}.{extension}"))).expect("issued");
     Issued {

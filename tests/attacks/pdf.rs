@@ -90,7 +90,7 @@ fn bytes_of_every_region() {
         }
     }
     let hex = digits(pdf);
-    hex.clone().step_by(13).for_each(|at| flipped("flip: signature value", at, &mut chance));
+    hex.clone().step_by(29).for_each(|at| flipped("flip: signature value", at, &mut chance));
     (hex.end - 16..hex.end).for_each(|at| flipped("flip: signature value", at, &mut chance));
     let range = find(pdf, b"/ByteRange");
     (range..range + 60).for_each(|at| flipped("flip: ByteRange", at, &mut chance));

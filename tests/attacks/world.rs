@@ -57,12 +57,13 @@ impl World {
         let envelopes = Envelopes::open(&settings, &keyring, at()).unwrap();
         let line = Line::open(&settings, keyring).unwrap().sealed_by(envelopes);
         let out = folder.path().join("out");
-        let batch = Batch { line: &line, out: &out, at: at(), wish: Wish::default(), formats: &[Format::Pdf, Format::Ofd], jobs: 1 };
+        let reading = Options { today: certpress::clock::shanghai_date(at()), lenient_identifiers: false };
+        let batch =
+            Batch { line: &line, out: &out, reading, at: at(), wish: Wish::default(), formats: &[Format::Pdf, Format::Ofd], jobs: 1 };
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/records");
         let records = ["r19-architect-1-ordinary.json", "r01-constructor-1-rare-character.json"].map(|name| samples.join(name));
-        let options = Options { today: certpress::clock::shanghai_date(at()), lenient_identifiers: false };
         let mut issued = Vec::new();
-        batch.run(record::read(&records, &options), |line| issued.push((line.number.clone(), line.qr.clone()))).unwrap();
+        batch.run(record::inputs(&records), |line| issued.push((line.number.clone(), line.qr.clone()))).unwrap();
         let licence = |(number, qr): (Option<String>, Option<String>)| {
             let number = number.unwrap();
             let file = |extension: &str| std::fs::read(out.join(format!("{number}.{extension}"))).unwrap();
