@@ -168,6 +168,18 @@ fn m_sha256_60_kb(bencher: Bencher) {
     bencher.bench(|| Sha256::digest(black_box(&bytes)));
 }
 
+/// The whole line for PDF alone, another number each time: what `benches/peers/run` compares.
+#[divan::bench]
+fn y_pdf_alone(bencher: Bencher) {
+    let mut count = 0;
+    bencher
+        .with_inputs(|| {
+            count += 1;
+            Record { number: format!("京1112012201{:06}", 990_000 + count % 9_999), ..RECORD.clone() }
+        })
+        .bench_local_values(|record| LINE.compose(&record, at(), Wish::default()).map(|c| LINE.render(&c.document, Format::Pdf)));
+}
+
 /// The whole line for both formats: the figure of the README.
 #[divan::bench]
 fn z_pdf_and_ofd(bencher: Bencher) {
