@@ -15,7 +15,6 @@ const ISSUER: &str = "https://portal.example.cn";
 /// A P-256 key and an Ed25519 key, as PKCS#8 and as entries of a key set.
 fn provider() -> (Identity, EncodingKey, EncodingKey) {
     use ed25519_dalek::pkcs8::EncodePrivateKey as _;
-    use p256::pkcs8::EncodePrivateKey as _;
     let ed = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
     let ec = p256::SecretKey::from_slice(&[7; 32]).unwrap();
     let point = p256::elliptic_curve::sec1::ToSec1Point::to_sec1_point(&ec.public_key(), false);
@@ -52,9 +51,7 @@ fn tokens_of_the_provider_count_and_others_do_not() {
     for (what, wrong) in [
         ("an unknown key", token("new", Algorithm::EdDSA, &claims(), &ed)),
         ("another key's id", token("ec", Algorithm::EdDSA, &claims(), &ed)),
-        ("no key id where there are two keys", {
-            jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims(), &ed).unwrap()
-        }),
+        ("no key id where there are two keys", { jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims(), &ed).unwrap() }),
         ("another issuer", token("ed", Algorithm::EdDSA, &Claims { iss: "x".into(), ..claims() }, &ed)),
         ("another audience", token("ed", Algorithm::EdDSA, &Claims { aud: json!("x"), ..claims() }, &ed)),
         ("expired", token("ed", Algorithm::EdDSA, &Claims { exp: exp - 60, ..claims() }, &ed)),
@@ -123,7 +120,10 @@ async fn a_service_acts_for_the_holder_that_its_headers_name() {
     let now = opening().to_string();
     let faced = [named[0], named[1], ("holder-face-verified-at", now.as_str())];
     assert_eq!(send("POST", &path, &faced).await.status, StatusCode::CREATED);
-    assert_eq!(send("POST", &path, &[named[0], named[1], ("holder-face-verified-at", "soon")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        send("POST", &path, &[named[0], named[1], ("holder-face-verified-at", "soon")]).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     // A holder cannot name somebody else.
     let request = house.request(Some("r02"), "GET", "/api/v1/me/licences").header(named[0].0, named[0].1).header(named[1].0, named[1].1);
     let own = house.send(request.body(Body::empty()).unwrap()).await.json();
