@@ -1,5 +1,6 @@
 //! PNG: a page, or a single piece of art, drawn in pixels.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use image::imageops::{self, FilterType};
@@ -202,16 +203,28 @@ impl Canvas {
     /// Fixed settings, no time and no text: the bytes depend on the pixels alone.
     fn encode(&self, transparent: bool) -> Result<Vec<u8>, RenderError> {
         let pixels = self.pixels.pixels();
-        let data: Vec<u8> = if transparent {
-            pixels.iter().map(PremultipliedColorU8::demultiply).flat_map(|p| [p.red(), p.green(), p.blue(), p.alpha()]).collect()
-        } else {
-            pixels.iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect()
-        };
         let mut out = Vec::new();
         let mut encoder = png::Encoder::new(&mut out, self.pixels.width(), self.pixels.height());
-        encoder.set_color(if transparent { png::ColorType::Rgba } else { png::ColorType::Rgb });
+        let data: Vec<u8> = if transparent {
+            let inks = || pixels.iter().map(PremultipliedColorU8::demultiply).map(|p| [p.red(), p.green(), p.blue(), p.alpha()]);
+            // A seal has one ink and a few shades of its edge: by number they take a byte instead of four.
+            let palette: Vec<[u8; 4]> = inks().collect::<BTreeSet<_>>().into_iter().collect();
+            encoder.set_compression(png::Compression::High);
+            if palette.len() <= 256 {
+                encoder.set_color(png::ColorType::Indexed);
+                encoder.set_palette(palette.iter().flat_map(|ink| &ink[..3]).copied().collect::<Vec<u8>>());
+                encoder.set_trns(palette.iter().map(|ink| ink[3]).collect::<Vec<u8>>());
+                inks().map(|ink| palette.partition_point(|known| *known < ink) as u8).collect()
+            } else {
+                encoder.set_color(png::ColorType::Rgba);
+                inks().flatten().collect()
+            }
+        } else {
+            encoder.set_color(png::ColorType::Rgb);
+            encoder.set_compression(png::Compression::Balanced);
+            pixels.iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect()
+        };
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::Balanced);
         // Guilloche repeats row after row; filters hide that: they made files a third larger and took longer.
         encoder.set_filter(png::Filter::NoFilter);
         encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
@@ -382,7 +395,13 @@ mod tests {
         let rect = Rect::mm(0.0, 0.0, 10.0, 10.0);
         let art = Arc::new(Art { size: (rect.w, rect.h), paths: vec![specimen::bar(rect, Rgb(0xd9, 0x22, 0x1f), 204)] });
         let below = Item::Path(specimen::bar(Rect::mm(40.0, 40.0, 10.0, 20.0), Rgb::BLACK, 255));
-        let seal = Item::Seal(Seal { area: Rect::mm(40.0, 40.0, 20.0, 20.0), art: Arc::clone(&art), alt: String::new() });
+        let seal = Item::Seal(Seal {
+            area: Rect::mm(40.0, 40.0, 20.0, 20.0),
+            art: Arc::clone(&art),
+            words: String::new(),
+            personal: false,
+            alt: String::new(),
+        });
         let picture = pixels(&draw(&only(&fonts, vec![below, seal]), &fonts, &[]));
         let close = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 1);
         assert!(close(at(&picture, 45.0, 50.0), [174, 27, 25]), "red at four fifths over black: {:?}", at(&picture, 45.0, 50.0));
