@@ -1,8 +1,8 @@
-//! What signing costs, one operation a row: the key alone, a CMS envelope for PDF, a seal for OFD, and reading each back.
+//! What signing costs, one operation a row: the key alone, a CMS envelope, a PDF file, a seal for OFD, and reading each back.
 
 use std::sync::LazyLock;
 
-use certpress::sign::{Algorithm, FileSigner, Signer, cms, make_test_pki, ses, test_signer};
+use certpress::sign::{Algorithm, FileSigner, Signer, cms, make_test_pki, ofd, pdf, ses, test_signer};
 use divan::Bencher;
 use jiff::Timestamp;
 
@@ -57,6 +57,20 @@ fn cms_open(bencher: Bencher, id: &str) {
     bencher.bench(|| cms::open(&signed).expect("holds"));
 }
 
+/// Digest, prepare, sign, check, complete into the file's own place.
+#[divan::bench(args = SIGNERS)]
+fn pdf_sign_and_complete(bencher: Bencher, id: &str) {
+    let signer = signer(id);
+    let room = pdf::room(signer.chain(), None, *AT).expect("room");
+    let end = CONTENT.len() - 1000;
+    let gap = end - 2 * room - 2..end;
+    let mut file = CONTENT.to_vec();
+    file[gap.clone()].fill(b'0');
+    (file[gap.start], file[gap.end - 1]) = (b'<', b'>');
+    let blank = pdf::Blank { file, gap };
+    bencher.with_inputs(|| blank.clone()).bench_values(|blank| pdf::sign(blank, &signer, *AT).expect("signs"));
+}
+
 fn seal() -> ses::Seal {
     let holder = signer("signer-sm2");
     let plan = ses::SealPlan {
@@ -82,4 +96,16 @@ fn ses_sign(bencher: Bencher) {
 fn ses_open(bencher: Bencher) {
     let value = ses::sign(&seal(), &signer("signer-sm2"), &CONTENT, "/Doc_0/Signs/Sign_0/Signature.xml", *AT).expect("seals");
     bencher.bench(|| ses::open(&value).expect("holds"));
+}
+
+/// An OFD of 60 KB: digest its twenty entries, prepare, seal, check, complete.
+#[divan::bench]
+fn ofd_seal(bencher: Bencher) {
+    let (seal, signer) = (seal(), signer("signer-sm2"));
+    let names: Vec<String> = (0..20).map(|number| format!("Doc_0/Res/font_{number}.ttf")).collect();
+    bencher.bench(|| {
+        let entries = names.iter().map(|name| ofd::Entry::of(name, &CONTENT[..3_000])).collect();
+        let mark = ofd::Mark::Seal { seal: &seal, page: 43, boundary: "136.2 213 42 42".to_owned() };
+        ofd::sign(entries, vec![mark], &[&signer], *AT).expect("seals")
+    });
 }

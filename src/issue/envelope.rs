@@ -4,21 +4,25 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::seals::Seals;
 use super::time_stamp::TimeStampServer;
 use super::{LineError, NotIssued};
 use crate::config::{Mode, Settings};
 use crate::layout::Document;
-use crate::render::PdfRenderer;
+use crate::render::{OfdRenderer, PdfRenderer};
 use crate::sign::{Keyring, SignError, Signer, is_test, open_signer, pdf, test_signer};
 
 /// The signers of files, and the server that time-stamps their signatures.
 pub struct Envelopes {
     pdf: Arc<dyn Signer>,
+    ofd: Seals,
     time_stamps: Option<TimeStampServer>,
 }
 
 impl Envelopes {
     /// Opens what the settings name; in demo what they leave out is taken from the test PKI, and made when it is not there.
+    ///
+    /// A time-stamp server is asked with blocking calls, here and for each file: not on a thread that runs async tasks.
     pub fn open(settings: &Settings, keyring: &Keyring, now: Timestamp) -> Result<Self, LineError> {
         check_statement_key(settings, keyring)?;
         let pdf = settings.pdf.signer.as_deref().or((settings.mode == Mode::Demo).then_some("signer-p256"));
@@ -29,7 +33,8 @@ impl Envelopes {
         })?;
         let pdf = open_named(settings, pdf, now)?;
         let time_stamps = settings.time_stamp.as_ref().map(|server| TimeStampServer::open(server, pdf.algorithm(), now)).transpose()?;
-        Ok(Self { pdf, time_stamps })
+        let ofd = Seals::open(settings, now)?;
+        Ok(Self { pdf, ofd, time_stamps })
     }
 
     /// The signer of PDF files.
@@ -58,6 +63,11 @@ impl Envelopes {
         }
         Err(SignError::TimeStamp("the server's tokens grow from one to the next".to_owned()).into())
     }
+
+    /// The document as a signed OFD file.
+    pub(super) fn ofd(&self, renderer: &OfdRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
+        self.ofd.sign(renderer, document)
+    }
 }
 
 /// What counts and what is a test must not stand in one file.
@@ -75,7 +85,7 @@ fn check_statement_key(settings: &Settings, keyring: &Keyring) -> Result<(), Lin
 }
 
 /// A signer by its name in the settings, or in demo in the test PKI.
-fn open_named(settings: &Settings, name: &str, now: Timestamp) -> Result<Arc<dyn Signer>, LineError> {
+pub(super) fn open_named(settings: &Settings, name: &str, now: Timestamp) -> Result<Arc<dyn Signer>, LineError> {
     let signer: Arc<dyn Signer> = match (settings.signer.get(name), settings.mode) {
         (Some(found), _) => open_signer(found)?,
         (None, Mode::Demo) => Arc::new(test_signer(&settings.keys, name, now)?),
@@ -107,7 +117,7 @@ mod tests {
         settings.keys = folder.to_owned();
         let mut keyring = Keyring::from_seeds(&[1; 32], [2; 32]);
         keyring.test = test;
-        Envelopes::open(&settings, &keyring, NOW.parse().unwrap()).map(|_| "opened".to_owned()).unwrap_or_else(|e| e.to_string())
+        Envelopes::open(&settings, &keyring, NOW.parse().unwrap()).map_or_else(|e| e.to_string(), |_| "opened".to_owned())
     }
 
     #[test]
