@@ -74,19 +74,23 @@ async fn found(app: &App, visitor: &Visitor, asked: Asked) -> Result<view::Desk,
         status: kept(&asked.status),
         expires_from: days.map(|_| today),
         expires_before: days.map(|days| today.saturating_add((days + 1).days())),
-        after: asked.after.clone(),
         ..Search::default()
     };
-    let mut listed = None;
-    for search in meanings(asked.q.trim(), &common) {
-        let page = register.store.search(&search).await?;
-        let hit = !page.items.is_empty();
-        listed = Some(page);
-        if hit {
+    // What the page before ended with: the meaning that it was at, and how far.
+    let (begun, mut after) = match asked.after.as_deref().and_then(|after| after.split_once(':')) {
+        Some((meaning, after)) => (meaning.parse().unwrap_or(0), Some(after.to_owned())),
+        None => (0, None),
+    };
+    let (mut listed, mut next) = (Vec::<Licence>::new(), None);
+    for (i, search) in meanings(asked.q.trim(), &common).into_iter().enumerate().skip(begun) {
+        let page = register.store.search(&Search { after: after.take(), ..search }).await?;
+        let new: Vec<_> = page.items.into_iter().filter(|item| listed.iter().all(|known| known.id != item.id)).collect();
+        listed.extend(new);
+        next = page.next.map(|after| format!("{i}:{after}"));
+        if next.is_some() {
             break;
         }
     }
-    let listed = not_found(listed)?;
     // What was typed may be a name; the trail says only that somebody looked.
     register.store.audit_look(&Act::new(&caller.subject, now), "look.search", "licences").await?;
 
@@ -104,11 +108,14 @@ async fn found(app: &App, visitor: &Visitor, asked: Asked) -> Result<view::Desk,
         page: visitor.page(),
         statuses: Status::ALL.into_iter().map(|status| choice(status.as_str(), status_name(status), &asked.status)).collect(),
         types: types(app, &asked.r#type),
-        rows: listed.items.iter().map(row).collect(),
-        next: listed.next,
+        rows: listed.iter().map(row).collect(),
+        next,
         ask: view::Ask { q: asked.q, status: asked.status, kind: asked.r#type, expiring: asked.expiring },
     })
 }
+
+/// Holder code types (GB/T 36903) that an identity number may be of: 公民身份号码, passports, 通行证, 统一社会信用代码.
+const IDENTITIES: [&str; 8] = ["111", "414", "516", "511", "001", "411", "412", "413"];
 
 /// What somebody may mean by a few words: an identity number, a number, else a name or a company; tried in this order.
 fn meanings(words: &str, common: &Search) -> Vec<Search> {
@@ -117,9 +124,9 @@ fn meanings(words: &str, common: &Search) -> Vec<Search> {
     if words.is_empty() {
         return vec![common.clone()];
     }
-    if plain && (15..=18).contains(&words.len()) {
-        let identity = |id_type: &str| Search { identity: Some((id_type.to_owned(), words.to_ascii_uppercase())), ..common.clone() };
-        return [identity("111"), identity("001"), Search { number: said(), ..common.clone() }].into();
+    if plain && (8..=18).contains(&words.len()) {
+        let identity = |id_type: &&str| Search { identity: Some(((*id_type).to_owned(), words.to_ascii_uppercase())), ..common.clone() };
+        return IDENTITIES.iter().map(identity).chain([Search { number: said(), ..common.clone() }]).collect();
     }
     let number = Search { number: said(), ..common.clone() };
     let name = Search { name: said(), ..common.clone() };
@@ -382,8 +389,7 @@ async fn sample(State(app): State<App>, visitor: Visitor, Path(name): Path<Strin
         not_found(app.register.line.layouts().find(&id).ok())?;
         let (line, now) = (std::sync::Arc::clone(&app.register.line), app.register.clock.now());
         let work = move || {
-            let mut own = samples(shanghai_date(now)).filter(|record| record.licence_type == id);
-            let composed = own.find_map(|record| line.compose(&record, now, Wish::default()).ok());
+            let composed = samples(&id, shanghai_date(now)).find_map(|record| line.compose(&record, now, Wish::default()).ok());
             composed.map(|composed| line.render(&composed.document, Format::Png))
         };
         let png = not_found(app.register.gate.run(work).await.map_err(crate::issue::register::RegisterError::from)?)?;
@@ -395,14 +401,15 @@ async fn sample(State(app): State<App>, visitor: Visitor, Path(name): Path<Strin
     }
 }
 
-/// The sample records that are compiled into the binary, pictures and all.
-fn samples(today: Date) -> impl Iterator<Item = Record> {
+/// The sample records of a type that are compiled into the binary, pictures and all.
+fn samples(licence_type: &str, today: Date) -> impl Iterator<Item = Record> + use<> {
+    let folder = tempfile::tempdir().and_then(|folder| write_samples(folder.path()).map(|()| folder)).ok();
+    let said = format!("\"licence_type\": \"{licence_type}\"");
+    let own = SAMPLES.iter().filter(|(name, bytes)| name.ends_with(".json") && String::from_utf8_lossy(bytes).contains(&said));
+    let paths: Vec<_> = folder.iter().flat_map(|folder| own.clone().map(|(name, _)| folder.path().join(name))).collect();
     let options = Options { today, lenient_identifiers: false };
-    let folder = tempfile::tempdir().ok();
-    let written = folder.as_ref().is_some_and(|folder| write_samples(folder.path()).is_ok());
-    let records = folder.as_ref().filter(|_| written).map(|folder| crate::record::read(&[folder.path().to_owned()], &options));
     // The folder lives as long as what is read from it.
-    records.into_iter().flatten().filter_map(move |loaded| {
+    crate::record::read(&paths, &options).filter_map(move |loaded| {
         let _lives = &folder;
         loaded.record.ok()
     })

@@ -13,8 +13,8 @@ use super::super::App;
 use super::super::forms::FORMS;
 use super::super::identity::PresentOwner;
 use super::super::problem::Problem;
-use super::visitor::Visitor;
 use super::view;
+use super::visitor::Visitor;
 use crate::annotation::{UsePeriod, UsePolicy};
 use crate::clock::{SHANGHAI, shanghai_date};
 use crate::form::Form;
@@ -83,6 +83,7 @@ fn range(asked: &Asked) -> History {
 /// What the page shows of a record. Its pictures are not decoded for that.
 #[derive(Deserialize)]
 struct Shown {
+    holder: Holder,
     specialties: Vec<Specialty>,
     valid_from: Option<Date>,
     valid_to: Option<Date>,
@@ -98,16 +99,24 @@ struct Specialty {
 }
 
 #[derive(Deserialize)]
+struct Holder {
+    id_type: String,
+}
+
+#[derive(Deserialize)]
 struct Issuer {
     name: String,
 }
+
+/// 统一社会信用代码 as a holder code type (GB/T 36903).
+const COMPANY: &str = "001";
 
 /// What a licence says of itself: its facts and its 专业.
 pub fn facts(filed: &Filed) -> Result<(Vec<view::Fact>, Vec<view::Specialty>), Problem> {
     let shown: Shown = serde_json::from_slice(&filed.json).map_err(|cause| Problem::internal(&cause))?;
     let licence = &filed.licence;
     let facts = [
-        view::Fact::of("姓名", licence.holder_name.as_str()),
+        view::Fact::of(if shown.holder.id_type == COMPANY { "单位" } else { "姓名" }, licence.holder_name.as_str()),
         view::Fact::of("编号", licence.number.as_str()),
         view::Fact::of("聘用企业", licence.employer_name.clone().unwrap_or_default()),
         view::Fact::days("注册有效期", shown.valid_from, shown.valid_to),
@@ -213,6 +222,7 @@ pub fn short(name: &str) -> &str {
 /// The forms with which the holder of such a licence applies for something.
 fn forms(licence_type: &str) -> Vec<view::Choice> {
     let fits = FORMS.iter().filter(|(_, form)| form.definition.licences.iter().any(|fit| fit == licence_type));
-    let choice = |(id, form): (&&str, &Form)| view::Choice { id: (*id).to_owned(), name: form.definition.title.clone(), count: 0, current: false };
+    let choice =
+        |(id, form): (&&str, &Form)| view::Choice { id: (*id).to_owned(), name: form.definition.title.clone(), count: 0, current: false };
     fits.map(choice).collect()
 }

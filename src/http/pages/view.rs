@@ -48,6 +48,11 @@ impl Page {
         self.lang.say(chinese).replace("{}", &value.to_string())
     }
 
+    /// What the parts of a licence are called: 专业 have dates, qualifications have none.
+    pub fn label(&self, specialties: &[Specialty]) -> &'static str {
+        if specialties.iter().any(|s| s.dates.is_some()) { "注册专业" } else { "资质" }
+    }
+
     fn here(&self) -> &str {
         self.path.split('?').next().unwrap_or_default()
     }
