@@ -1,8 +1,8 @@
-//! What signing costs, one operation a row: the key alone, a CMS envelope for PDF, a seal for OFD, and reading each back.
+//! What signing costs, one operation a row: the key alone, a CMS envelope, a PDF file, a seal for OFD, and reading each back.
 
 use std::sync::LazyLock;
 
-use certpress::sign::{Algorithm, FileSigner, Signer, cms, make_test_pki, ses, test_signer};
+use certpress::sign::{Algorithm, FileSigner, Signer, cms, make_test_pki, pdf, ses, test_signer};
 use divan::Bencher;
 use jiff::Timestamp;
 
@@ -55,6 +55,20 @@ fn cms_open(bencher: Bencher, id: &str) {
     let signer = signer(id);
     let signed = cms::sign(&signer, &[&CONTENT], *AT).expect("signs");
     bencher.bench(|| cms::open(&signed).expect("holds"));
+}
+
+/// Digest, prepare, sign, check, complete into the file's own place.
+#[divan::bench(args = SIGNERS)]
+fn pdf_sign_and_complete(bencher: Bencher, id: &str) {
+    let signer = signer(id);
+    let room = pdf::room(signer.chain(), None, *AT).expect("room");
+    let end = CONTENT.len() - 1000;
+    let gap = end - 2 * room - 2..end;
+    let mut file = CONTENT.to_vec();
+    file[gap.clone()].fill(b'0');
+    (file[gap.start], file[gap.end - 1]) = (b'<', b'>');
+    let blank = pdf::Blank { file, gap };
+    bencher.with_inputs(|| blank.clone()).bench_values(|blank| pdf::sign(blank, &signer, *AT).expect("signs"));
 }
 
 fn seal() -> ses::Seal {

@@ -35,6 +35,41 @@ fn sample(name: &str) -> String {
     path.unwrap_or_else(|| panic!("no sample {name}")).display().to_string()
 }
 
+/// A copy of sample r01 with some texts replaced, and the pictures that it may name beside it.
+fn changed_sample(folder: &Path, name: &str, changes: &[(&str, &str)]) -> String {
+    let mut record = std::fs::read_to_string(sample("r01")).unwrap();
+    for (from, to) in changes {
+        assert!(record.contains(from), "{from}");
+        record = record.replace(from, to);
+    }
+    for part in ["photos", "signatures"] {
+        copy_folder(&root().join("samples/records").join(part), &folder.join(part));
+    }
+    std::fs::write(folder.join(name), record).unwrap();
+    name.to_owned()
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    if to.exists() {
+        return;
+    }
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(|e| e.unwrap().path()) {
+        let copy = to.join(entry.file_name().unwrap());
+        if entry.is_dir() {
+            copy_folder(&entry, &copy);
+        } else {
+            std::fs::copy(&entry, copy).unwrap();
+        }
+    }
+}
+
+/// The files of a folder that end in `.<ending>`.
+fn files_of(folder: &Path, ending: &str) -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    files.filter(|f| f.extension().is_some_and(|e| e == ending)).collect()
+}
+
 #[test]
 fn the_first_run_makes_keys_issues_and_reports() {
     let folder = scratch();
@@ -81,19 +116,70 @@ fn an_invalid_record_does_not_stop_the_others() {
 #[test]
 fn an_unknown_type_names_the_nearest() {
     let folder = scratch();
-    let record = std::fs::read_to_string(sample("r01")).unwrap().replace("\"constructor-1\"", "\"constructer-1\"");
-    let at = Path::new(&sample("r01")).parent().unwrap().to_owned();
-    for part in ["photos", "signatures"] {
-        std::fs::create_dir(folder.path().join(part)).unwrap();
-        for entry in std::fs::read_dir(at.join(part)).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file()) {
-            std::fs::copy(&entry, folder.path().join(part).join(entry.file_name().unwrap())).unwrap();
-        }
-    }
-    std::fs::write(folder.path().join("r.json"), record).unwrap();
-    let run = certpress(folder.path(), &["issue", "r.json", "--out", "out", "--formats", "pdf"]);
+    let record = changed_sample(folder.path(), "r.json", &[("\"constructor-1\"", "\"constructer-1\"")]);
+    let run = certpress(folder.path(), &["issue", &record, "--out", "out", "--formats", "pdf"]);
     assert_eq!(run.status.code(), Some(2));
     let message = report(folder.path())[0]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("constructer-1") && message.contains("did you mean `constructor-1`"), "{message}");
+}
+
+#[test]
+fn bad_pictures_and_texts_are_named_and_the_good_ones_still_issued() {
+    let folder = scratch();
+    let long = "王".repeat(10_000);
+    let unbroken = "W".repeat(100);
+    let cases = [
+        ("photos/p01.jpg", "photos/nobody.jpg", "holder.photo: `photos/nobody.jpg` is not there"),
+        ("photos/p01.jpg", "photos/hard/text.jpg", "is a text file, not a JPEG or PNG picture"),
+        ("photos/p01.jpg", "photos/hard/huge.png", "has 30000 × 30000 pixels"),
+        ("photos/p01.jpg", "photos/hard/truncated.jpg", "ends in the middle of the picture"),
+        ("王䶮", "王\\u0007䶮", "holder.name: "),
+        ("王䶮", "王\\u202e䶮", "holder.name: "),
+        ("王䶮", &long, "holder.name: "),
+        ("王䶮", &unbroken, "does not fit its box"),
+        ("photos/p01.jpg", "photos/hard/cmyk.jpg", ""),
+        ("photos/p01.jpg", "photos/hard/exif6.jpg", ""),
+    ];
+    for (i, (from, to, _)) in cases.iter().enumerate() {
+        let number = format!("京11120122019900{:02}", 10 + i);
+        changed_sample(folder.path(), &format!("{i}.json"), &[(from, to), ("京1112012201990001", &number)]);
+    }
+    let files: Vec<_> = (0..cases.len()).map(|i| format!("{i}.json")).collect();
+    let arguments: Vec<_> = ["issue", "--out", "out", "--formats", "pdf"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let run = certpress(folder.path(), &arguments);
+    assert_eq!(run.status.code(), Some(2), "{}", text(&run.stderr));
+    for ((_, to, expected), line) in cases.iter().zip(report(folder.path())) {
+        let message = line["message"].as_str().unwrap_or_default();
+        assert_eq!(line["outcome"], if expected.is_empty() { "issued" } else { "invalid" }, "{to}: {message}");
+        assert!(message.contains(expected) && message.len() < 1000, "{message}");
+    }
+    assert_eq!(files_of(&folder.path().join("out"), "pdf").len(), 2);
+}
+
+#[test]
+fn a_layout_with_an_unknown_key_is_refused_with_its_place() {
+    let folder = scratch();
+    copy_folder(&root().join("layouts"), &folder.path().join("layouts"));
+    let layout = folder.path().join("layouts/constructor-1.toml");
+    let good = std::fs::read_to_string(&layout).unwrap();
+    std::fs::write(&layout, good.replacen("age_limit", "age_limt", 1)).unwrap();
+    let line = good.lines().position(|l| l.starts_with("age_limit")).unwrap() + 1;
+    let run = certpress(folder.path(), &["issue", &sample("r01"), "--out", "out", "--layouts", "layouts"]);
+    let said = text(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("layouts/constructor-1.toml:{line}:1: ")) && said.contains("did you mean `age_limit`"), "{said}");
+    assert!(!folder.path().join("out").exists());
+}
+
+#[test]
+fn a_font_that_a_folder_names_but_lacks_is_named() {
+    let folder = scratch();
+    std::fs::create_dir(folder.path().join("fonts")).unwrap();
+    std::fs::copy(root().join("fonts/fonts.toml"), folder.path().join("fonts/fonts.toml")).unwrap();
+    let run = certpress(folder.path(), &["issue", &sample("r01"), "--out", "out", "--fonts", "fonts"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).contains("fonts/Hei.ttf: cannot be read"), "{}", text(&run.stderr));
+    assert!(!folder.path().join("out").exists());
 }
 
 #[test]
@@ -115,8 +201,64 @@ fn an_output_folder_that_cannot_be_written_is_said_so() {
     assert!(text(&run.stderr).contains("out: cannot be written"), "{}", text(&run.stderr));
 }
 
+#[test]
+fn a_file_that_cannot_take_its_name_fails_alone() {
+    let folder = scratch();
+    std::fs::create_dir_all(folder.path().join("out/京1112012201990001.pdf/in the way")).unwrap();
+    let run = certpress(folder.path(), &["issue", &sample("r01"), &sample("r02"), "--out", "out", "--formats", "pdf"]);
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run.stderr));
+    let lines = report(folder.path());
+    assert_eq!(lines.iter().map(|l| l["outcome"].as_str().unwrap()).collect::<Vec<_>>(), ["failed", "issued"]);
+    assert!(lines[0]["message"].as_str().unwrap().contains("京1112012201990001.pdf: cannot be written"), "{}", lines[0]);
+    assert_eq!(files_of(&folder.path().join("out"), "part").len(), 0, "temporary files left behind");
+}
+
+/// A limit on the size of a file makes writing fail in the middle, as a full disk does, but leaves room for the report.
+#[cfg(unix)]
+#[test]
+fn writing_that_fails_in_the_middle_leaves_no_half_file_and_a_whole_report() {
+    let folder = scratch();
+    let command = "trap '' XFSZ; ulimit -f 40; exec \"$0\" issue \"$1\" --out out --formats pdf,txt";
+    let run = Command::new("sh")
+        .args(["-c", command, env!("CARGO_BIN_EXE_certpress")])
+        .arg(root().join("samples/records"))
+        .current_dir(folder.path())
+        .env("CERTPRESS_KEYS", folder.path().join("keys"))
+        .env_remove("CERTPRESS_CONFIG")
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(1), "{}{}", text(&run.stdout), text(&run.stderr));
+    let out = folder.path().join("out");
+    for ending in ["pdf", "part"] {
+        assert_eq!(files_of(&out, ending).len(), 0, "*.{ending}");
+    }
+    let lines = report(folder.path());
+    let samples = files_of(&root().join("samples/records"), "json").len();
+    assert_eq!(lines.len(), samples, "the rest of the batch is reported");
+    for line in lines {
+        let message = line["message"].as_str().unwrap_or_default();
+        assert!(line["outcome"] == "refused" || line["outcome"] == "failed" && message.contains("cannot be written"), "{line}");
+    }
+}
+
 /// A file system of 256 KB stands for the disk that fills. Needs the right to mount; says so when it has none.
 #[cfg(target_os = "linux")]
+#[test]
+fn a_signer_that_cannot_sign_is_refused_before_anything_is_written() {
+    let folder = scratch();
+    let refused = |args: &[&str]| {
+        let run = certpress(folder.path(), &[&["issue", &sample("r01"), "--out", "out"], args].concat());
+        assert_eq!(run.status.code(), Some(1));
+        assert!(!folder.path().join("out").exists());
+        text(&run.stderr)
+    };
+    assert!(refused(&["--pdf-signer", "signer-expired"]).contains("TEST Expired Signer"));
+    assert!(refused(&["--pdf-signer", "signer-p265"]).contains("signer-p256"));
+    std::fs::write(folder.path().join("c.toml"), "mode = \"production\"\n").unwrap();
+    let production = refused(&["--config", "c.toml"]);
+    assert!(production.contains("mode = \"production\", but the statement key is a test key"), "{production}");
+}
+
 #[test]
 fn a_full_disk_leaves_no_half_file_and_the_rest_is_reported() {
     let folder = scratch();
@@ -129,9 +271,9 @@ fn a_full_disk_leaves_no_half_file_and_the_rest_is_reported() {
     }
     let run =
         certpress(folder.path(), &["issue", root().join("samples/records").to_str().unwrap(), "--out", "out", "--formats", "pdf,ofd"]);
-    let files: Vec<_> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().path()).collect();
-    let whole = files.iter().filter(|f| f.extension().is_some_and(|e| e == "pdf")).all(|f| std::fs::read(f).unwrap().ends_with(b"%%EOF"));
-    let leftovers = files.iter().filter(|f| f.extension().is_some_and(|e| e == "part")).count();
+    let whole = files_of(&out, "pdf").iter().all(|f| std::fs::read(f).unwrap().ends_with(b"%%EOF"))
+        && files_of(&out, "ofd").iter().all(|f| zip::ZipArchive::new(std::fs::File::open(f).unwrap()).is_ok());
+    let leftovers = files_of(&out, "part").len();
     Command::new("umount").arg(&out).status().unwrap();
     assert_eq!(run.status.code(), Some(1), "{}{}", text(&run.stdout), text(&run.stderr));
     assert!(whole, "a half-written file under its final name");

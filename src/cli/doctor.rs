@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use certpress::clock::shanghai_date;
 use certpress::config::Settings;
 use certpress::font::Fonts;
-use certpress::issue::Line;
+use certpress::issue::{Envelopes, Line};
 use certpress::layout;
 use certpress::qr;
 use certpress::record::{self, Options, Record};
@@ -33,6 +33,9 @@ pub struct DoctorArgs {
     samples: std::path::PathBuf,
 }
 
+/// How many days before its end a certificate should be renewed.
+const RENEWAL_DAYS: i64 = 30;
+
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Health {
@@ -54,10 +57,15 @@ pub fn run(args: &DoctorArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut found = |health, subject, message: String| findings.push(Finding { health, subject, message });
 
     match Keyring::open(&settings.keys) {
-        Ok(ring) if ring.test => {
-            found(Health::Warning, "keys", format!("{}: test keys, every file says 样张 SAMPLE", settings.keys.display()));
+        Ok(ring) => {
+            let folder = settings.keys.display();
+            if ring.test {
+                found(Health::Warning, "keys", format!("{folder}: test keys, every file says 样张 SAMPLE"));
+            } else {
+                found(Health::Good, "keys", format!("{folder}: {} trusted", ring.trusted.len()));
+            }
+            signers(settings, &ring, &mut found);
         }
-        Ok(ring) => found(Health::Good, "keys", format!("{}: {} trusted", settings.keys.display(), ring.trusted.len())),
         Err(error) => found(Health::Bad, "keys", error.to_string()),
     }
     verify_base(settings, &mut found);
@@ -94,6 +102,23 @@ pub fn run(args: &DoctorArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let sick = findings.iter().any(|finding| finding.health == Health::Bad);
     Ok(if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The signers of files, and the time-stamp server, which is asked for one.
+fn signers(settings: &Settings, ring: &Keyring, found: &mut impl FnMut(Health, &'static str, String)) {
+    let now = super::instant(None);
+    match Envelopes::open(settings, ring, now) {
+        Ok(envelopes) => {
+            let certificate = &envelopes.pdf_signer().chain()[0];
+            let until = certificate.validity().1;
+            let soon = until.duration_since(now).as_hours() < 24 * RENEWAL_DAYS;
+            let health = if soon { Health::Warning } else { Health::Good };
+            let renew = if soon { "; renew it" } else { "" };
+            let until = shanghai_date(until);
+            found(health, "signers", format!("PDF files are signed by {}, valid until {until}{renew}", certificate.subject()));
+        }
+        Err(error) => found(Health::Bad, "signers", error.to_string()),
+    }
 }
 
 /// Every ten characters more make the symbol half a version larger, and its modules smaller.

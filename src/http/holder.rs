@@ -23,7 +23,7 @@ use crate::store::{Annotation, History, Once};
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(licences)).routes(routes!(history, annotate))
+    OpenApiRouter::new().routes(routes!(licences)).routes(routes!(history, annotate)).routes(routes!(entry))
 }
 
 impl Owner {
@@ -207,11 +207,9 @@ async fn licences(owner: Owner, State(app): State<App>) -> Result<axum::Json<MyL
 #[serde(deny_unknown_fields)]
 struct Chosen {
     /// First day.
-    #[serde(default)]
     #[schema(value_type = Option<String>, format = Date)]
     use_from: Option<Date>,
     /// Last day.
-    #[serde(default)]
     #[schema(value_type = Option<String>, format = Date)]
     use_to: Option<Date>,
 }
@@ -250,7 +248,7 @@ async fn annotate(
     }
     let once = key.map(|key| Once { key, request: request.finalize().into() });
     let annotation = app.register.annotate(&owner.subject, owner.person(), &licence, (use_from, use_to), once).await?;
-    let location = format!("/api/v1/licences/{licence}/annotations?number={}", annotation.number);
+    let location = format!("/api/v1/annotations/{}", annotation.id);
     let (status, message) = match annotation.digits {
         Some(_) => (StatusCode::CREATED, "加注成功！"),
         None => (StatusCode::ACCEPTED, "正在生成证照，请耐心等待！"),
@@ -278,7 +276,7 @@ struct Span {
     /// The `next` of the page before.
     cursor: Option<u32>,
     /// How many at most.
-    #[param(minimum = 1, maximum = 500)]
+    #[param(minimum = 1, maximum = 499)]
     limit: Option<u32>,
 }
 
@@ -316,6 +314,15 @@ async fn history(
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|last| last.number);
     Ok(axum::Json(Entries { annotations: found.into_iter().map(Entry::from).collect(), next }))
+}
+
+/// One 加注: what became of one that was answered with 202.
+#[utoipa::path(get, path = "/api/v1/annotations/{id}", tag = "holder", security(("bearer" = [])), params(("id" = String, Path)),
+    responses((status = 200, body = Entry), Problems))]
+async fn entry(owner: Owner, State(app): State<App>, Path(id): Path<String>) -> Result<axum::Json<Entry>, Problem> {
+    let Person { id_type, id_number } = owner.person();
+    let found = app.register.store.annotation_of(id_type, id_number, &id).await?;
+    found.map(|(annotation, _)| axum::Json(annotation.into())).ok_or_else(Problem::not_found)
 }
 
 /// How many to show on a page.

@@ -12,7 +12,9 @@ mod limits;
 mod observe;
 mod problem;
 mod public;
+mod records;
 mod serve;
+mod staff;
 mod well_known;
 
 use std::ops::Deref;
@@ -70,6 +72,7 @@ pub struct Shared {
     pub telemetry: Telemetry,
     /// The issuer of a demonstration; none in production.
     pub demo: Option<Demo>,
+    largest_batch: usize,
     stopping: watch::Sender<bool>,
 }
 
@@ -100,9 +103,10 @@ impl App {
     pub fn new(settings: &ServiceSettings, parts: Parts) -> Self {
         let Parts { register, anchors, identity, telemetry, demo } = parts;
         let (clock, limits) = (Arc::clone(&register.clock), limits::Limits::new(settings));
+        let largest_batch = settings.limits.records_mb * 1024 * 1024;
         let (desk, well_known) = (public::Desk::default(), well_known::WellKnown::new(&register.line));
         let stopping = watch::Sender::new(false);
-        Self(Arc::new(Shared { clock, register, anchors, desk, well_known, identity, limits, telemetry, demo, stopping }))
+        Self(Arc::new(Shared { clock, register, anchors, desk, well_known, identity, limits, telemetry, demo, largest_batch, stopping }))
     }
 
     /// Asks everything that would go on for ever to end.
@@ -144,6 +148,8 @@ pub fn router(app: &App) -> Router {
         .merge(holder::routes())
         .merge(document::routes())
         .merge(public::routes())
+        .merge(records::routes())
+        .merge(staff::routes())
         .merge(well_known::routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ORDINARY))
         .layer(limits::body(limits::ORDINARY_BODY));
@@ -152,7 +158,8 @@ pub fn router(app: &App) -> Router {
         .merge(forms::routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ORDINARY))
         .layer(limits::body(limits::LARGEST_UPLOAD));
-    let (routes, api) = OpenApiRouter::with_openapi(Api::openapi()).merge(ordinary).merge(uploads).split_for_parts();
+    let unhurried = OpenApiRouter::new().merge(records::loading()).merge(staff::progress()).layer(limits::body(app.largest_batch));
+    let (routes, api) = OpenApiRouter::with_openapi(Api::openapi()).merge(ordinary).merge(uploads).merge(unhurried).split_for_parts();
     let pages = app.demo.is_some().then(demo::routes).unwrap_or_default();
     routes
         .merge(pages)

@@ -318,7 +318,10 @@ impl From<RegisterError> for Problem {
             RegisterError::Store(error) => error.into(),
             RegisterError::Sign(cause) => {
                 tracing::error!(%cause, "a file cannot be signed now");
-                Self { title: "正在生成证照，请耐心等待！".to_owned(), ..Self::busy("the signer cannot be reached; sealing goes on later", 5) }
+                Self {
+                    title: "正在生成证照，请耐心等待！".to_owned(),
+                    ..Self::busy("the signer cannot be reached; sealing goes on later", 5)
+                }
             }
             RegisterError::Render(_) | RegisterError::Qr(_) => Self::internal(&error),
         }
@@ -478,7 +481,8 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_its_words() {
-        let refusal = Refusal { code: RefusalCode::Expired, message: "证照过期".into(), remedy: "请申请办理延续注册业务。".into() };
+        let refusal =
+            Refusal { code: RefusalCode::Expired, message: "证照过期".into(), remedy: "请申请办理延续注册业务。".into() };
         let problem = Problem::from(refusal);
         assert_eq!((problem.code.as_str(), problem.code.status().as_u16()), ("expired", 409));
         assert_eq!((problem.title.as_str(), problem.remedy.as_str()), ("证照过期", "请申请办理延续注册业务。"));

@@ -19,6 +19,8 @@ pub struct Envelopes {
 
 impl Envelopes {
     /// Opens what the settings name; in demo what they leave out is taken from the test PKI, and made when it is not there.
+    ///
+    /// A time-stamp server is asked with blocking calls, here and for each file: not on a thread that runs async tasks.
     pub fn open(settings: &Settings, keyring: &Keyring, now: Timestamp) -> Result<Self, LineError> {
         check_statement_key(settings, keyring)?;
         let pdf = settings.pdf.signer.as_deref().or((settings.mode == Mode::Demo).then_some("signer-p256"));
@@ -107,7 +109,7 @@ mod tests {
         settings.keys = folder.to_owned();
         let mut keyring = Keyring::from_seeds(&[1; 32], [2; 32]);
         keyring.test = test;
-        Envelopes::open(&settings, &keyring, NOW.parse().unwrap()).map(|_| "opened".to_owned()).unwrap_or_else(|e| e.to_string())
+        Envelopes::open(&settings, &keyring, NOW.parse().unwrap()).map_or_else(|e| e.to_string(), |_| "opened".to_owned())
     }
 
     #[test]

@@ -306,15 +306,7 @@ impl Register {
             Ok((stated.annotated.period(), stated.layout.digest, per_day, stated.statement, record))
         };
         let (period, layout_digest, per_day, statement, record) = self.gate.run(stated).await??;
-        let new = NewAnnotation {
-            licence: &licence,
-            version,
-            period,
-            statement: &statement,
-            kid: self.line.kid(),
-            layout_digest,
-            per_day,
-        };
+        let new = NewAnnotation { licence: &licence, version, period, statement: &statement, kid: self.line.kid(), layout_digest, per_day };
         let annotation = self.store.annotate(act, &new).await?;
         let digits = self.line.sign(&self.line.state(&record, at, wish)?, annotation.status_index)?;
         Ok((annotation, digits))
@@ -417,7 +409,10 @@ impl Register {
         match self.blobs.fetch(&file.sha256).await? {
             Some(bytes) => Ok(Some(Made { sha256: file.sha256, bytes })),
             None => {
-                tracing::error!(annotation = annotation.id, "a file that was given out is no longer among the blobs; made again if it can be");
+                tracing::error!(
+                    annotation = annotation.id,
+                    "a file that was given out is no longer among the blobs; made again if it can be"
+                );
                 let made = self.render(annotation, format).await?;
                 if <[u8; 32]>::from(Sha256::digest(&made)) != file.sha256 {
                     return Err(RegisterError::Outdated(annotation.id.clone()));
@@ -432,13 +427,8 @@ impl Register {
         let bytes = self.render(annotation, format).await?;
         let sha256 = self.blobs.put(bytes.clone()).await?;
         let at = microseconds(self.clock.now());
-        let file = IssuedFile {
-            annotation: annotation.id.clone(),
-            format: format.extension().to_owned(),
-            sha256,
-            bytes: bytes.len() as u64,
-            at,
-        };
+        let file =
+            IssuedFile { annotation: annotation.id.clone(), format: format.extension().to_owned(), sha256, bytes: bytes.len() as u64, at };
         match self.store.put_file(&Act::new("certpress", at), &file).await {
             Ok(()) => Ok(Made { sha256, bytes }),
             // Another node was faster; its file is the one.
@@ -532,9 +522,7 @@ impl Denied {
                 (RefusalCode::Inactive.as_str(), (format!("证照已{word}"), "请向发证机关查询。".to_owned()))
             }
             Self::Superseded(version) => ("superseded", again(format!("证照已换发，新版本号为{version:03}"))),
-            Self::NotBegun(from) => {
-                ("not-begun", (format!("使用有效期自{from}开始"), "请在使用有效期内下载。".to_owned()))
-            }
+            Self::NotBegun(from) => ("not-begun", (format!("使用有效期自{from}开始"), "请在使用有效期内下载。".to_owned())),
             Self::Over(to) => ("use-period-over", again(format!("使用有效期已于{to}届满"))),
         };
         (code, message, remedy)

@@ -129,7 +129,7 @@ mod tests {
             let blank = blank(room(signer.chain(), None, now()).unwrap());
             let file = sign(blank.clone(), &signer, now()).unwrap();
             assert_eq!(file, sign(blank.clone(), &signer, now()).unwrap(), "deterministic");
-            assert_eq!((file.len(), &file[..blank.gap.start + 1]), (blank.file.len(), &blank.file[..blank.gap.start + 1]));
+            assert_eq!((file.len(), &file[..=blank.gap.start]), (blank.file.len(), &blank.file[..=blank.gap.start]));
             let value = hex::decode(&file[blank.gap.start + 1..blank.gap.end - 1]).unwrap();
             let length = 4 + usize::from(u16::from_be_bytes([value[2], value[3]]));
             let opened = cms::open(&value[..length]).unwrap();

@@ -12,7 +12,7 @@ impl Store {
     /// PostgreSQL is backed up by its own `pg_dump`, which also makes one consistent copy.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let disk = |cause| StoreError::Disk { place: to.display().to_string(), cause };
-        let Database::Sqlite { .. } = self.database else {
+        let Database::Sqlite { readers, .. } = &self.database else {
             return Err(disk(io::Error::other("a register in PostgreSQL is backed up with pg_dump")));
         };
         if to.exists() {
@@ -23,9 +23,7 @@ impl Store {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(disk(cause)),
             _ => {}
         }
-        self.database.rows("VACUUM INTO $1", values![part.display().to_string()]).await?;
-        // VACUUM INTO leaves the copy in the system's buffers.
-        File::open(&part).and_then(|file| file.sync_all()).map_err(disk)?;
+        super::sqlite::copy(readers, &part).await?;
         std::fs::rename(&part, to).map_err(disk)
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Sha256;
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -114,7 +114,7 @@ pub struct Licence {
     /// The version in force; every other one is superseded.
     pub version: u16,
     /// Whether it is in force.
-    #[serde(with = "status")]
+    #[serde(deserialize_with = "read_status")]
     pub status: Status,
     /// Last day of its registration, the latest of several.
     pub expires: Option<Date>,
@@ -304,19 +304,8 @@ impl Store {
 }
 
 /// A status as records write it.
-mod status {
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use crate::record::Status;
-
-    pub fn serialize<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(status.as_str())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Status, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        super::status_of(&text).map_err(serde::de::Error::custom)
-    }
+fn read_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Status, D::Error> {
+    status_of(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 fn status_of(text: &str) -> Result<Status, StoreError> {
@@ -336,9 +325,9 @@ fn migrations<const N: usize>(steps: [(&'static str, &'static str); N]) -> Migra
     Migrator::with_migrations((1..).zip(steps).map(step).collect())
 }
 
-fn migration_error(error: MigrateError) -> StoreError {
+fn migration_error(error: MigrateError, known: usize) -> StoreError {
     match error {
-        MigrateError::VersionMissing(found) => StoreError::Schema { found, known: found - 1 },
+        MigrateError::VersionMissing(found) => StoreError::Schema { found, known: known as i64 },
         MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => StoreError::Unavailable(cause),
         other => StoreError::corrupt("schema", other),
     }

@@ -26,7 +26,7 @@ pub(super) async fn open(url: &str, access: &Access) -> Result<Database, StoreEr
     }
     let writes = matches!(access, Access::Write { .. });
     if writes {
-        super::migrations(MIGRATIONS).run(&pool).await.map_err(super::migration_error)?;
+        super::migrations(MIGRATIONS).run(&pool).await.map_err(|error| super::migration_error(error, MIGRATIONS.len()))?;
     } else {
         let found = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&pool).await?;
         super::same_schema(found, MIGRATIONS.len())?;

@@ -123,7 +123,7 @@ impl Store {
                 }
             };
             if change != LoadChange::Equal {
-                let before = known.map(|state| state.word());
+                let before = known.map(State::word);
                 deeds.push(Deed { action: "licence.load", subject: id.clone(), before, after: Some(state.word()) });
                 if let Some(json) = json {
                     versions.push(values![&id, state.version, json, state.sha256, act.at, act.actor, act.reason]);

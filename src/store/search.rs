@@ -101,7 +101,7 @@ impl Store {
     /// How many registrations in force end in each month between two days.
     pub async fn expiring(&self, first: Date, last: Date) -> Result<Vec<Expiring>, StoreError> {
         let sql = "SELECT substr(expires, 1, 7) AS month, licence_type, count(*) AS count FROM licence \
-                   WHERE expires >= $1 AND expires <= $2 AND status = 'valid' \
+                   WHERE expires >= $1 AND expires <= $2 AND status || '' = 'valid' \
                    GROUP BY substr(expires, 1, 7), licence_type ORDER BY 1, 2";
         let expiring =
             |row: &Row| Ok(Expiring { month: row.get("month")?, licence_type: row.get("licence_type")?, count: row.number("count")? });
@@ -115,35 +115,51 @@ impl Store {
         tx.commit().await
     }
 
-    /// The conditions of a search, and the column that finds most and therefore leads the order.
+    /// The conditions of a search, and the column that leads: the one whose index finds fewest.
     pub(super) fn filter(&self, search: &Search) -> Result<(&'static str, Filter), StoreError> {
-        let mut filter = Filter::default();
-        let mut lead = "id";
-        let mut leads = |column, given: bool| {
-            if given && lead == "id" {
-                lead = column;
-            }
+        let texts = [("number_key", &search.number), ("name_key", &search.name), ("employer_key", &search.employer)];
+        let texts: Vec<_> = texts.into_iter().filter_map(|(column, text)| Some((column, folded(text.as_deref()?)))).collect();
+        let lead = if search.identity.is_some() {
+            "holder_key"
+        } else if let Some((column, _)) = texts.iter().max_by_key(|(column, text)| tells(column, text)) {
+            column
+        } else if search.expires_from.is_some() || search.expires_before.is_some() {
+            "expires"
+        } else if search.status.is_some() {
+            "status"
+        } else if search.licence_type.is_some() {
+            "licence_type"
+        } else {
+            "id"
         };
-        leads("holder_key", search.identity.is_some());
-        leads("number_key", search.number.is_some());
-        leads("name_key", search.name.is_some());
-        leads("employer_key", search.employer.is_some());
-        leads("expires", search.expires_from.is_some() || search.expires_before.is_some());
-        leads("status", search.status.is_some());
+        // Only the leading column may choose an index; as an expression a column has none, in either database.
+        let column = |name: &'static str| if name == lead { name.to_owned() } else { format!("{name} || ''") };
+        let mut filter = Filter::default();
         if let Some((id_type, id_number)) = &search.identity {
             filter.all_of("holder_key =", Some(self.holder_key(id_type, id_number)?));
         }
-        for (column, text) in [("number_key", &search.number), ("name_key", &search.name), ("employer_key", &search.employer)] {
-            if let Some(text) = text {
-                filter.beginning(column, &folded(text));
-            }
+        for (name, text) in texts {
+            filter.all_of(&format!("{} >=", column(name)), Some(&text));
+            // A range, because every index can do that; no character is greater than this one.
+            filter.all_of(&format!("{} <", column(name)), Some(format!("{text}\u{10FFFF}")));
         }
         let status = search.status.as_deref().map(status_of).transpose()?;
-        filter.all_of("status =", status.map(Status::as_str));
-        filter.all_of("expires >=", search.expires_from);
-        filter.all_of("expires <", search.expires_before);
-        filter.all_of("licence_type =", search.licence_type.as_deref());
+        filter.all_of(&format!("{} =", column("status")), status.map(Status::as_str));
+        filter.all_of(&format!("{} >=", column("expires")), search.expires_from);
+        filter.all_of(&format!("{} <", column("expires")), search.expires_before);
+        filter.all_of(&format!("{} =", column("licence_type")), search.licence_type.as_deref());
         Ok((lead, filter))
+    }
+}
+
+/// How much the beginning of a text tells: a name's second character leaves few, the first two of a company are its city,
+/// the first six of a number its place and kind.
+fn tells(column: &str, text: &str) -> isize {
+    let characters = text.chars().count() as isize;
+    match column {
+        "name_key" => 3 * characters - 1,
+        "employer_key" => characters - 2,
+        _ => characters - 6,
     }
 }
 
@@ -176,13 +192,6 @@ impl Filter {
             self.values.push(value.into());
             self.conditions.push(format!("{condition} ${}", self.values.len()));
         }
-    }
-
-    /// The column begins so. A range, because every index can do that.
-    fn beginning(&mut self, column: &str, text: &str) {
-        self.all_of(&format!("{column} >="), Some(text));
-        // No character is greater than this one.
-        self.all_of(&format!("{column} <"), Some(format!("{text}\u{10FFFF}")));
     }
 
     /// Only what comes after (last, id) in the order of (column, id).

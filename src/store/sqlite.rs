@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::sql::Database;
 use super::{Access, StoreError};
@@ -18,25 +19,25 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
     let disk = |cause| StoreError::Disk { place: path.display().to_string(), cause };
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
         // Each commit reaches the disk before it is answered.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .pragma("temp_store", "memory")
-        .pragma("cache_size", "-32000");
+        .pragma("cache_size", "-16000");
     let (writer, lock) = match access {
         Access::Read => (None, None),
         Access::Write { create, .. } => {
             if let Some(folder) = path.parent().filter(|_| *create) {
-                std::fs::create_dir_all(folder).map_err(disk)?;
+                private_folder(folder).map_err(disk)?;
             }
             if !create && !path.exists() {
                 return Err(StoreError::Missing(path.display().to_string()));
             }
             let lock = lock(path)?;
             let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-            (Some(pool.connect_with(options.clone().create_if_missing(true)).await?), Some(lock))
+            let options = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+            (Some(pool.connect_with(options).await?), Some(lock))
         }
     };
     if !path.exists() {
@@ -45,10 +46,30 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
     let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "1")).await?;
     let migrations = super::migrations(MIGRATIONS);
     match &writer {
-        Some(writer) => migrations.run(writer).await.map_err(super::migration_error)?,
+        Some(writer) => migrations.run(writer).await.map_err(|error| super::migration_error(error, MIGRATIONS.len()))?,
         None => check(&readers).await?,
     }
     Ok(Database::Sqlite { readers, writer, _lock: lock })
+}
+
+/// Made for its owner alone: what lies in it is about persons.
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}
+
+/// Copies a register as of now into a new file, which is on the disk when this is done.
+pub(super) async fn copy(readers: &SqlitePool, to: &Path) -> Result<(), StoreError> {
+    // A connection of its own: VACUUM INTO counts as writing, though it only reads the register.
+    let options = readers.connect_options().as_ref().clone().pragma("query_only", "0");
+    let mut connection = options.connect().await?;
+    sqlx::query("VACUUM INTO $1").bind(to.display().to_string()).execute(&mut connection).await?;
+    connection.close().await?;
+    // It leaves the copy in the system's buffers.
+    let synced = File::open(to).and_then(|file| file.sync_all());
+    synced.map_err(|cause| StoreError::Disk { place: to.display().to_string(), cause })
 }
 
 /// What a reader may find: a register, and of this very schema.

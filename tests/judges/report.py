@@ -47,6 +47,11 @@ def verdict(judge: str, file: Path, faults: list[str], note: str = "") -> None:
     print(f"{word} {judge} {file.name}" + (f": {rest}" if rest else ""), flush=True)
 
 
+def not_applicable(judge: str, file: Path, reason: str) -> None:
+    """The judge knows nothing of this kind of file: no verdict, and no fault of the file."""
+    print(f"n/a  {judge} {file.name}: {reason}", flush=True)
+
+
 def folder() -> Path:
     return Path(sys.argv[1])
 

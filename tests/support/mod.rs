@@ -35,7 +35,8 @@ pub fn sealed_line(keys: &Path) -> Line {
     line().sealed_by(Envelopes::open(&settings, &keyring(), fixed_instant()).unwrap())
 }
 
-fn keyring() -> Keyring {
+/// Statement keys that are the same on every machine.
+pub fn keyring() -> Keyring {
     Keyring::from_seeds(b"certpress golden statement key 1", *b"certpress golden salt key, fixed")
 }
 

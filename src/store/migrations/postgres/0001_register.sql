@@ -32,6 +32,7 @@ CREATE INDEX licence_name ON licence (name_key, id, status, expires);
 CREATE INDEX licence_employer ON licence (employer_key, id, status, expires);
 CREATE INDEX licence_expires ON licence (expires, id, status, licence_type);
 CREATE INDEX licence_status ON licence (status, id, expires);
+CREATE INDEX licence_type ON licence (licence_type, id, status, expires);
 
 CREATE TABLE record_version (
     licence TEXT COLLATE "C" NOT NULL REFERENCES licence (id),
