@@ -18,7 +18,7 @@ use super::document::disposition;
 use super::identity::{Caller, Owner, Role};
 use super::json::{Json, Path, Query};
 use super::limits::Anyone;
-use super::problem::{Code, FieldError, Problem, Problems};
+use super::problem::{FieldError, Problem, Problems};
 use crate::clock::shanghai_date;
 use crate::form::{self, Field, Form, FormError, Kind, Named, Request};
 use crate::store::{Act, Filed};
