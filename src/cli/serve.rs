@@ -12,7 +12,7 @@ use certpress::http::{self, App, Demo, Identity, Parts, Telemetry};
 use certpress::issue::register::Register;
 use certpress::issue::{Envelopes, Line};
 use certpress::record::{self, Loaded, Options, Record};
-use certpress::sign::Keyring;
+use certpress::sign::{Anchors, Keyring};
 use certpress::store::{Access, Act, Search, Store};
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -77,6 +77,7 @@ struct Made {
     identity: Identity,
     demo: Option<Demo>,
     samples: Vec<Record>,
+    anchors: Anchors,
 }
 
 impl Made {
@@ -100,7 +101,8 @@ impl Made {
         let index_key = *keyring.salt;
         let line = Line::open(settings, keyring)?.sealed_by(envelopes);
         let samples = samples.into_iter().map(|(_, record)| record).collect();
-        Ok(Self { now, line, index_key, identity, demo, samples })
+        let anchors = Anchors::read(&settings.keys.join("trust"))?;
+        Ok(Self { now, line, index_key, identity, demo, samples, anchors })
     }
 }
 
@@ -115,7 +117,7 @@ fn identity(openid: &OpenId, mode: Mode) -> anyhow::Result<Identity> {
 }
 
 async fn serve(args: &ServeArgs, settings: &Settings, made: Made) -> anyhow::Result<()> {
-    let Made { now, line, index_key, identity, demo, samples } = made;
+    let Made { now, line, index_key, identity, demo, samples, anchors } = made;
     let service = &settings.service;
     let access = Access::Write { create: args.create || args.demo, index_key };
     let store = Store::open(&register::address(service), access).await?;
@@ -129,7 +131,8 @@ async fn serve(args: &ServeArgs, settings: &Settings, made: Made) -> anyhow::Res
     let bind = async |address: SocketAddr| TcpListener::bind(address).await.with_context(|| format!("{address}: cannot be listened on"));
     let (listener, metrics) = (bind(service.listen).await?, bind(service.metrics).await?);
     let (address, numbers) = (listener.local_addr()?, metrics.local_addr()?);
-    let app = App::new(service, Parts { register, identity: Arc::new(identity), telemetry: Telemetry::new(now), demo });
+    let parts = Parts { register, anchors, identity: Arc::new(identity), telemetry: Telemetry::new(now), demo };
+    let app = App::new(service, parts);
     println!("certpress listens on http://{address}  (numbers: http://{numbers}/metrics)");
     if args.demo {
         println!("{}", try_this(address));
