@@ -25,7 +25,7 @@ use crate::store::{Act, Filed};
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(fill))
+    OpenApiRouter::new().routes(routes!(forms)).routes(routes!(fill_form))
 }
 
 const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
@@ -130,7 +130,7 @@ fn fields(fields: &'static Named<Field>) -> Vec<FieldInfo> {
 
 /// All forms with their fields.
 #[utoipa::path(get, path = "/api/v1/forms", tag = "forms", responses((status = 200, body = Forms), Problems))]
-async fn list(_: Anyone) -> axum::Json<Forms> {
+async fn forms(_: Anyone) -> axum::Json<Forms> {
     let info = |(id, form): (&&'static str, &'static Form)| FormInfo {
         id,
         title: &form.definition.title,
@@ -168,7 +168,7 @@ struct How {
 #[utoipa::path(post, path = "/api/v1/forms/{form}", tag = "forms", security(("bearer" = [])),
     params(("form" = String, Path), How), request_body(content = Object),
     responses((status = 200, content_type = DOCX, body = Vec<u8>), Problems))]
-async fn fill(
+async fn fill_form(
     applicant: Applicant,
     State(app): State<App>,
     Path(id): Path<String>,

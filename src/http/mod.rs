@@ -104,8 +104,8 @@ impl App {
     pub fn new(settings: &ServiceSettings, parts: Parts) -> Self {
         let Parts { register, anchors, identity, telemetry, demo } = parts;
         let (clock, limits) = (Arc::clone(&register.clock), limits::Limits::new(settings));
-        let (desk, well_known) = (public::Desk::default(), well_known::WellKnown::new(&register.line));
         let largest_batch = settings.limits.records_mb * 1024 * 1024;
+        let (desk, well_known) = (public::Desk::default(), well_known::WellKnown::new(&register.line));
         let stopping = watch::Sender::new(false);
         Self(Arc::new(Shared { clock, register, anchors, desk, well_known, identity, limits, telemetry, demo, largest_batch, stopping }))
     }
@@ -148,9 +148,9 @@ pub fn router(app: &App) -> Router {
         .merge(health::routes())
         .merge(holder::routes())
         .merge(document::routes())
+        .merge(public::routes())
         .merge(records::routes())
         .merge(staff::routes())
-        .merge(public::routes())
         .merge(well_known::routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ORDINARY))
         .layer(limits::body(limits::ORDINARY_BODY));
@@ -160,8 +160,7 @@ pub fn router(app: &App) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ORDINARY))
         .layer(limits::body(limits::LARGEST_UPLOAD));
     let unhurried = OpenApiRouter::new().merge(records::loading()).merge(staff::progress()).layer(limits::body(app.largest_batch));
-    let api = OpenApiRouter::with_openapi(Api::openapi()).merge(ordinary).merge(uploads).merge(unhurried);
-    let (routes, api) = api.split_for_parts();
+    let (routes, api) = OpenApiRouter::with_openapi(Api::openapi()).merge(ordinary).merge(uploads).merge(unhurried).split_for_parts();
     let pages = app.demo.is_some().then(demo::routes).unwrap_or_default();
     routes
         .merge(pages)

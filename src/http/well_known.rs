@@ -24,7 +24,7 @@ use crate::verify::{ENTRIES, Packed, StatusClaims};
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(keys)).routes(routes!(status))
+    OpenApiRouter::new().routes(routes!(key_list)).routes(routes!(status_list))
 }
 
 /// A list is made anew after this long, also when nothing has changed: who carries it sees that it is fresh.
@@ -85,7 +85,7 @@ impl Sent {
 #[utoipa::path(get, path = "/.well-known/certpress/keys.json", tag = "public",
     params(("If-None-Match" = Option<String>, Header)),
     responses((status = 200, body = Object), (status = 304, description = "Unchanged"), Problems))]
-async fn keys(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Response {
+async fn key_list(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Response {
     app.well_known.keys.clone().answer(&headers, 3600)
 }
 
@@ -94,7 +94,7 @@ async fn keys(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Response
 #[utoipa::path(get, path = "/.well-known/certpress/status/{n}", tag = "public",
     params(("n" = u32, Path, maximum = 255), ("If-None-Match" = Option<String>, Header)),
     responses((status = 200, body = Object), (status = 304, description = "Unchanged"), Problems))]
-async fn status(_: Anyone, State(app): State<App>, Path(n): Path<u32>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn status_list(_: Anyone, State(app): State<App>, Path(n): Path<u32>, headers: HeaderMap) -> Result<Response, Problem> {
     Ok(app.status_list(n).await?.answer(&headers, 60))
 }
 
