@@ -104,8 +104,8 @@ impl Tx {
     pub async fn insert(&mut self, insert: &str, rows: Vec<Vec<Value>>, conflict: &str) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while let Some(width) = rows.peek().map(Vec::len) {
-            // SQLite takes 32766 values, PostgreSQL 65535; few shapes of statement, so that they stay prepared.
-            let chunk: Vec<_> = rows.by_ref().take(250).collect();
+            // SQLite looks up each placeholder's name from the first on, so that twice the values take four times as long.
+            let chunk: Vec<_> = rows.by_ref().take(VALUES_AT_ONCE / width).collect();
             let sql = format!("{insert} VALUES {} {conflict}", placeholders(chunk.len(), width));
             self.run(sqlx::AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
         }
@@ -121,6 +121,9 @@ impl Tx {
         Ok(())
     }
 }
+
+/// In one statement of many rows.
+const VALUES_AT_ONCE: usize = 480;
 
 /// `($1, $2), ($3, $4)` for two rows of two.
 pub(super) fn placeholders(rows: usize, width: usize) -> String {
