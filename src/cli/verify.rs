@@ -1,4 +1,4 @@
-//! `certpress verify`: judges QR texts and pictures that hold a QR code, without a network.
+//! `certpress verify`: judges PDF and OFD files, QR texts and pictures that hold a QR code, without a network.
 
 use std::fs::File;
 use std::io::{Read as _, Write};
@@ -7,32 +7,38 @@ use std::process::ExitCode;
 
 use certpress::clock::SHANGHAI;
 use certpress::config::Settings;
-use certpress::sign::read_trust;
-use certpress::verify::{Grade, Judge, Licence, State, Verdict};
+use certpress::sign::{Anchors, read_trust};
+use certpress::verify::{Grade, Judge, Licence, Register, Report, State, Verdict};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Judge QR texts and pictures that hold a QR code
+/// Judge PDF and OFD files, QR texts, and pictures that hold a QR code
 ///
-/// Checks the signature first and then the dates, without a network. Grade A: genuine, and the register confirms it.
-/// Grade B: genuine, but the register was not asked. Grade C: not genuine, or nothing that could be. Exit code 0 when
-/// everything has grade A and is valid now, 1 otherwise.
+/// Checks signatures first, then the register and the dates, without a network. Grade A: genuine, and the register says
+/// that exactly this was issued. Grade B: genuinely signed, but the register was not asked or does not know it, or
+/// something was added afterwards. Grade C: not genuine, changed, or nothing that could be. Exit code 0 when everything
+/// has grade A and is valid now, 1 otherwise.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
+  certpress verify out/*.pdf --register out/report.jsonl
   certpress verify https://zz.example.cn/v/0496…      the text that a scanner shows
   certpress verify photo.jpg scan.png --json          pictures, a JSON line each
   certpress verify photo.jpg --trust keys.json        with the key list that an authority publishes")]
 pub struct VerifyArgs {
-    /// Pictures (PNG, JPEG), or texts of QR codes
+    /// PDF and OFD files, pictures (PNG, JPEG), or texts of QR codes
     #[arg(value_name = "FILE|URL", required = true)]
     items: Vec<String>,
     /// Print a JSON line for each
     #[arg(long)]
     json: bool,
-    /// Keys to believe: a folder, a key list (.json) or public keys (.pem) [default: trust/ in the folder of keys]
+    /// Whom to believe: a folder of root certificates, revocation lists and statement keys (.pem) or key lists (.json), or
+    /// one such file [default: trust/ in the folder of keys]
     #[arg(long, value_name = "DIR")]
     trust: Option<PathBuf>,
+    /// The register to ask: the report.jsonl that `issue` wrote
+    #[arg(long, value_name = "REPORT")]
+    register: Option<PathBuf>,
     /// Answer as of this instant (RFC 3339) instead of now
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<Timestamp>,
@@ -44,8 +50,16 @@ pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     if args.trust.is_none() && !own.is_dir() {
         anyhow::bail!("{}: no keys to believe; give those that the authority publishes with --trust", own.display());
     }
-    let trusted = read_trust(args.trust.as_deref().unwrap_or(&own))?;
-    let judge = Judge { trusted: &trusted, verify_base: &settings.verify_base, at: super::instant(args.as_of) };
+    let trust = args.trust.as_deref().unwrap_or(&own);
+    let (trusted, anchors) = (read_trust(trust)?, Anchors::read(trust)?);
+    let report = args.register.as_deref().map(Report::read).transpose()?;
+    let judge = Judge {
+        trusted: &trusted,
+        anchors: &anchors,
+        register: report.as_ref().map(|report| report as &dyn Register),
+        verify_base: &settings.verify_base,
+        at: super::instant(args.as_of),
+    };
     let mut out = std::io::stdout().lock();
     let mut all_good = true;
     for item in &args.items {
@@ -85,6 +99,13 @@ fn print(verdict: &Verdict, out: &mut impl Write) -> std::io::Result<()> {
         State::Over => ("使用有效期已过", "use period over"),
         State::NotBegun => ("尚未生效", "not yet begun"),
         State::Undated => ("真实（以注册有效期为准）", "genuine, registration dates decide"),
+        State::Superseded => ("已被新版取代", "superseded"),
+        State::Suspended => ("已暂扣", "suspended"),
+        State::Cancelled => ("已注销", "cancelled"),
+        State::Revoked => ("已撤销", "revoked"),
+        State::Withdrawn => ("已吊销", "withdrawn"),
+        State::Altered => ("签名后被改动", "altered after signing"),
+        State::Unsigned => ("没有签名", "not signed"),
         State::NotIssued => ("不是签发的证照", "not issued"),
         State::OtherAddress => ("网址不是发证机关的", "another address"),
         State::NoCode => ("没有可识别的二维码", "no readable QR code"),
@@ -103,6 +124,9 @@ fn print(verdict: &Verdict, out: &mut impl Write) -> std::io::Result<()> {
 fn print_licence(licence: &Licence, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "   编号 number      {}", licence.number)?;
     writeln!(out, "   姓名 name        {}", licence.name.as_deref().unwrap_or("（未载于二维码 not in the code）"))?;
+    if let (Some(identifier), Some(version)) = (&licence.identifier, licence.version) {
+        writeln!(out, "   证照标识 id      {identifier} (version {version})")?;
+    }
     if let (Some(from), Some(to)) = (licence.use_from, licence.use_to) {
         writeln!(out, "   使用有效期 use   {from} – {to}")?;
     }

@@ -189,7 +189,13 @@ pub fn open(der: &[u8]) -> Result<Opened, CmsFault> {
     if to_der(&info) != der {
         return Err(CmsFault::Malformed("it is not written as DER".to_owned()));
     }
-    judge(info)
+    let certificates = info.content.certificates.as_ref().map_or(0, SetOfVec::len);
+    let opened = judge(info)?;
+    // What cannot be read would be room for a stranger's bytes.
+    if opened.certificates.len() != certificates {
+        return Err(CmsFault::Malformed("it carries something that is no certificate".to_owned()));
+    }
+    Ok(opened)
 }
 
 /// Reads one by another program, for which only the order of its sets may be other than DER wants.

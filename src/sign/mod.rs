@@ -3,6 +3,7 @@
 use std::path::Path;
 
 mod algorithm;
+mod anchors;
 mod asn1;
 mod certificate;
 pub mod cms;
@@ -20,6 +21,7 @@ mod signer;
 pub mod timestamp;
 
 pub use algorithm::{Algorithm, PublicKey, SM2_USER_ID};
+pub use anchors::{Anchors, ChainFault};
 pub use certificate::{Certificate, RevocationList};
 pub use keyring::{KeyList, KeyState, Keyring, ListedKey, StatementKey, TrustedKey, read_trust};
 #[cfg(feature = "pkcs11")]

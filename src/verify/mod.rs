@@ -1,19 +1,31 @@
-//! Judging what comes back: a QR text, a picture that holds one, and (later) files.
+//! Judging what comes back: a QR text, a picture that holds one, a PDF, an OFD.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
-use crate::sign::TrustedKey;
+use crate::record::Status;
+use crate::sign::{Anchors, TrustedKey};
 
+mod genuine;
+mod ofd;
+mod pdf;
 mod picture;
 mod qr;
+mod register;
+
+pub use register::{Entry, Question, Register, RegisterError, Report};
 
 /// Whom to believe, and as of when to answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Judge<'a> {
-    /// The keys whose signatures count.
+    /// The keys whose statements count.
     pub trusted: &'a [TrustedKey],
+    /// The certificates under which files are signed.
+    pub anchors: &'a Anchors,
+    /// The register, where there is one to ask. It is asked only about what is genuine.
+    pub register: Option<&'a dyn Register>,
     /// The address that the installation's QR codes open, up to where the digits begin.
     pub verify_base: &'a str,
     /// The instant of the answer.
@@ -45,11 +57,11 @@ pub struct Verdict {
 /// How far something can be trusted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 pub enum Grade {
-    /// Genuine, and the register confirms it.
+    /// Genuine, and to the byte what the register says was issued.
     A,
-    /// Genuine, but the register was not asked.
+    /// Genuinely signed, but the register was not asked or knows no such file, or something was added afterwards.
     B,
-    /// Not genuine, or nothing that could be.
+    /// Not genuine, changed, or nothing that could be.
     C,
 }
 
@@ -61,6 +73,10 @@ pub enum Kind {
     QrText,
     /// A PNG or JPEG picture.
     Picture,
+    /// A PDF file.
+    Pdf,
+    /// An OFD file, or another archive.
+    Ofd,
     /// Anything else.
     Unknown,
 }
@@ -77,23 +93,46 @@ pub enum State {
     NotBegun,
     /// Genuine, of a type without a use period: the registration dates decide, and the code does not carry them.
     Undated,
-    /// Not issued by any trusted key.
+    /// A later version replaces it.
+    Superseded,
+    /// 暂扣.
+    Suspended,
+    /// 注销.
+    Cancelled,
+    /// 撤销.
+    Revoked,
+    /// 吊销.
+    Withdrawn,
+    /// Changed after it was signed (grade C), or something was added to what is still whole (grade B).
+    Altered,
+    /// A file without a signature.
+    Unsigned,
+    /// Not issued by anybody who is trusted.
     NotIssued,
     /// Issued, but the address before the digits is not the installation's, and phones would open it.
     OtherAddress,
     /// A picture without a readable QR code.
     NoCode,
-    /// Not a picture or a text that can be read at all.
+    /// Nothing that can be read at all.
     Unreadable,
 }
 
-/// What a genuine code says.
+/// What a genuine licence says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Licence {
     /// Licence number.
     pub number: String,
     /// Holder's name; none where the code carries only a commitment to it.
     pub name: Option<String>,
+    /// 证照标识; a QR code does not carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
+    /// Version of the licence; a QR code does not carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u16>,
+    /// The version that replaces it, when the register knows one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<u16>,
     /// The licence type's number in QR codes.
     pub licence_type: u8,
     /// First day of use.
@@ -104,7 +143,7 @@ pub struct Licence {
     pub issued_at: Timestamp,
     /// The key that signed it, as four hexadecimal digits.
     pub key: String,
-    /// Whether that is a test key.
+    /// Whether test keys signed it.
     pub test: bool,
     /// Position in the status list; none when issued without a register.
     pub status_index: Option<u32>,
@@ -128,7 +167,17 @@ impl Judge<'_> {
 
     /// Judges the bytes of a file; `name` is what the verdict calls it.
     pub fn file(&self, name: &str, bytes: &[u8]) -> Verdict {
-        match picture::read_codes(bytes, |text| qr::judge(self, text).grade < Grade::C) {
+        // A PDF reader looks for the header in the first kilobyte, an archive's reader at the end: what begins as one and
+        // ends as another is judged, and refused, as what it begins as.
+        if bytes[..bytes.len().min(1024)].windows(5).any(|window| window == b"%PDF-") {
+            return self.envelope(pdf::judge(self, bytes), bytes).verdict(self, name, Kind::Pdf);
+        }
+        if bytes.starts_with(b"PK") {
+            return self.envelope(ofd::judge(self, bytes), bytes).verdict(self, name, Kind::Ofd);
+        }
+        // The register is asked once, about the code that counts.
+        let unasked = Judge { register: None, ..*self };
+        match picture::read_codes(bytes, |text| qr::judge(&unasked, text).grade < Grade::C) {
             Ok(codes) => picture::judge(self, &codes).verdict(self, name, Kind::Picture),
             Err(picture::PictureError::NotAPicture) => self.other(name, bytes),
             Err(error) => Finding::c(State::Unreadable, error.reason()).verdict(self, name, Kind::Picture),
@@ -141,6 +190,15 @@ impl Judge<'_> {
         Finding::c(State::Unreadable, reason).verdict(self, name, Kind::Unknown)
     }
 
+    /// A file whose envelope holds is what its statement says.
+    fn envelope(&self, opened: Result<Envelope, Finding>, bytes: &[u8]) -> Finding {
+        let sha256 = Sha256::digest(bytes).into();
+        match opened.and_then(|envelope| genuine::of_envelope(self, envelope)) {
+            Ok(genuine) => genuine.settle(self, Some(sha256)),
+            Err(finding) => finding,
+        }
+    }
+
     /// A short text may be a QR text that was saved to a file.
     fn other(&self, name: &str, bytes: &[u8]) -> Verdict {
         if let Ok(text) = std::str::from_utf8(&bytes[..bytes.len().min(LONGEST_TEXT)])
@@ -149,10 +207,10 @@ impl Judge<'_> {
         {
             return qr::judge(self, text).verdict(self, name, Kind::QrText);
         }
-        let reason = Reason {
-            zh: "只能核验二维码文本和 PNG、JPEG 图片；请扫描或拍摄证照上的二维码".into(),
-            en: "Only QR texts and PNG or JPEG pictures can be judged; scan or photograph the licence's QR code".into(),
-        };
+        let reason = Reason::new(
+            "只能核验 PDF、OFD 文件，二维码文本和 PNG、JPEG 图片",
+            "Only PDF and OFD files, QR texts and PNG or JPEG pictures can be judged",
+        );
         Finding::c(State::Unreadable, reason).verdict(self, name, Kind::Unknown)
     }
 }
@@ -161,6 +219,18 @@ impl Judge<'_> {
 const LONGEST_TEXT: usize = 8 * 1024;
 /// How much of a text a verdict repeats.
 const SHOWN: usize = 500;
+
+/// What a file holds whose signatures are ours and cover what they must.
+struct Envelope {
+    /// `statement.json`.
+    statement: Vec<u8>,
+    /// `metadata.xml`, which repeats the QR text.
+    metadata: Vec<u8>,
+    /// Whether a certificate of the signers says that it is for tests.
+    test: bool,
+    /// What was added after signing, if anything.
+    added: Option<Reason>,
+}
 
 /// A verdict that does not yet know what it is about.
 #[derive(Clone, Debug)]
@@ -184,8 +254,8 @@ impl Finding {
 }
 
 impl Reason {
-    fn new(zh: &str, en: &str) -> Self {
-        Self { zh: zh.to_owned(), en: en.to_owned() }
+    fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { zh: zh.into(), en: en.into() }
     }
 
     /// Adds a sentence.
@@ -195,9 +265,23 @@ impl Reason {
     }
 }
 
+impl From<Status> for State {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Valid => Self::Valid,
+            Status::Suspended => Self::Suspended,
+            Status::Cancelled => Self::Cancelled,
+            Status::Revoked => Self::Revoked,
+            Status::Withdrawn => Self::Withdrawn,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+
+    use std::sync::LazyLock;
 
     use super::*;
     use crate::sign::StatementKey;
@@ -216,7 +300,8 @@ mod tests {
     }
 
     pub(super) fn judge<'a>(trusted: &'a [TrustedKey], at: &str) -> Judge<'a> {
-        Judge { trusted, verify_base: BASE, at: at.parse().unwrap() }
+        static ANCHORS: LazyLock<Anchors> = LazyLock::new(Anchors::default);
+        Judge { trusted, anchors: &ANCHORS, register: None, verify_base: BASE, at: at.parse().unwrap() }
     }
 
     /// The digits of one of the five codes.
@@ -252,7 +337,7 @@ mod tests {
         let judge = judge(&keys, "2021-05-01T00:00:00Z");
         let saved = judge.file("code.txt", format!("{BASE}{}\n", digits(0)).as_bytes());
         assert_eq!((saved.grade, saved.kind, saved.state), (Grade::B, Kind::QrText, State::Valid));
-        for other in [&b"%PDF-1.7 and so on"[..], b"", b"hello", &[0xff; 40], &[b'7'; 20_000]] {
+        for other in [&b""[..], b"hello", &[0xff; 40], &[b'7'; 20_000]] {
             let verdict = judge.file("other", other);
             assert_eq!((verdict.grade, verdict.kind, verdict.licence), (Grade::C, Kind::Unknown, None));
         }

@@ -1,8 +1,9 @@
-//! Judging the text of a QR code: signature first, then dates.
+//! Judging the text of a QR code: signature first, then dates, then the register.
 
 use jiff::Timestamp;
 
-use super::{Finding, Grade, Judge, Licence, Reason, State};
+use super::genuine::Genuine;
+use super::{Finding, Judge, Licence, Reason, State};
 use crate::clock::shanghai_date;
 use crate::qr::{Capsule, CapsuleName, digits};
 use crate::sign::TrustedKey;
@@ -10,14 +11,13 @@ use crate::sign::TrustedKey;
 /// Judges a text that is the installation's address followed by digits, or the digits alone. Everything that no trusted
 /// key has signed gets one and the same answer, whatever is wrong with it.
 pub(super) fn judge(judge: &Judge, text: &str) -> Finding {
-    let (address, digits) = split(text);
-    let opened = digits::decode(digits).and_then(|bytes| Capsule::open(&bytes, judge.trusted));
-    let Ok((capsule, key)) = opened else {
+    let Some(genuine) = open(judge, text) else {
         return Finding::c(
             State::NotIssued,
             Reason::new("不是由可信密钥签发的证照二维码", "This is not the QR code of a licence issued by any key in the trust list"),
         );
     };
+    let (address, _) = split(text);
     if !address.is_empty() && address != judge.verify_base {
         // The digits were copied from a genuine code; what a phone opens is somebody else's page.
         let base = judge.verify_base;
@@ -29,16 +29,23 @@ pub(super) fn judge(judge: &Judge, text: &str) -> Finding {
             },
         );
     }
+    genuine.settle(judge, None)
+}
+
+/// What the digits at the end of a text say, when a trusted key has signed them.
+pub(super) fn open(judge: &Judge, text: &str) -> Option<Genuine> {
+    let (_, digits) = split(text);
+    let bytes = digits::decode(digits).ok()?;
+    let (capsule, key) = Capsule::open(&bytes, judge.trusted).ok()?;
     let state = state(&capsule, judge.at);
-    let mut reason = dates(&capsule, state);
-    if key.test {
-        reason.add("测试密钥签发的样张，不是证照", "Signed by a test key: a sample, not a licence");
-    }
-    reason.add(
-        "签名真实，但未查询登记簿，此后是否补发、暂扣、注销或撤销不得而知",
-        "The signature is genuine, but the register was not asked, so a later reissue, suspension or revocation is not known",
-    );
-    Finding { grade: Grade::B, state, reason, licence: Some(licence(&capsule, key)) }
+    Some(Genuine {
+        licence: licence(&capsule, key),
+        state,
+        reason: dates(&capsule, state),
+        digits: digits.to_owned(),
+        statement: capsule.statement_hash,
+        added: None,
+    })
 }
 
 /// Whether a text could be a code at all, genuine or not.
@@ -89,6 +96,9 @@ fn licence(capsule: &Capsule, key: &TrustedKey) -> Licence {
             CapsuleName::Plain(name) => Some(name.clone()),
             CapsuleName::Commitment(_) => None,
         },
+        identifier: None,
+        version: None,
+        superseded_by: None,
         licence_type: capsule.licence_type,
         use_from: capsule.period.map(|(from, _)| from),
         use_to: capsule.period.map(|(_, to)| to),
@@ -102,8 +112,8 @@ fn licence(capsule: &Capsule, key: &TrustedKey) -> Licence {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::super::tests::{BASE, digits, judge, trusted, vectors};
+    use super::super::{Grade, Verdict};
     use super::*;
 
     fn state_at(vector: usize, at: &str) -> State {
