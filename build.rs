@@ -1,4 +1,4 @@
-//! Lists the fonts and layouts that are compiled into the binary, so that a new one is a new file and nothing else.
+//! Lists the fonts, layouts and sample records that are compiled into the binary, so that a new one is a new file and nothing else.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
-    for (folder, wanted) in [("fonts", &["ttf", "toml"][..]), ("layouts", &["toml", "svg"][..]), ("layouts/forms", &["toml", "docx"][..])] {
+    for (folder, wanted) in [
+        ("fonts", &["ttf", "toml"][..]),
+        ("layouts", &["toml", "svg"][..]),
+        ("layouts/forms", &["toml", "docx"][..]),
+        ("samples/records", &["json", "jpg", "png"][..]),
+    ] {
         println!("cargo:rerun-if-changed={folder}");
         let mut files = Vec::new();
         collect(&root.join(folder), wanted, &mut files);

@@ -1,6 +1,8 @@
 //! Settings, read once: a TOML file, overridden by `CERTPRESS_*` environment variables, overridden by flags.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -52,8 +54,106 @@ pub struct Settings {
     pub ofd: OfdSettings,
     /// Seals; in demo those that a layout draws and that are not here are made.
     pub seal: Vec<SealSettings>,
-    /// The server that time-stamps signatures; without one they carry no time-stamp.
+    /// The server that time-stamps the signatures of PDF files; without one they carry no time-stamp.
     pub time_stamp: Option<TimeStampSettings>,
+    /// The register and what is around it.
+    pub service: ServiceSettings,
+}
+
+/// `[service]`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceSettings {
+    /// Where the service listens.
+    pub listen: SocketAddr,
+    /// Where `/metrics` is answered; keep it inside.
+    pub metrics: SocketAddr,
+    /// Folder of the SQLite register and of made files.
+    pub data: PathBuf,
+    /// PostgreSQL instead of SQLite: `postgres://…`.
+    pub database: Option<String>,
+    /// An S3-compatible store of made files instead of the folder: `s3://bucket/prefix`.
+    pub blobs: Option<String>,
+    /// Whether a proxy stands before the service, so that `X-Forwarded-For` tells who calls.
+    pub behind_proxy: bool,
+    /// The portal's OpenID provider.
+    pub openid: Option<OpenId>,
+    /// How much one caller and all together may ask for.
+    pub limits: LimitSettings,
+}
+
+/// `[service.openid]`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenId {
+    /// What tokens must say in `iss`.
+    pub issuer: String,
+    /// What tokens must say in `aud`.
+    pub audience: String,
+    /// Address or file of the key set (RFC 7517).
+    pub jwks: String,
+}
+
+/// `[service.limits]`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Requests a second of one caller, and of one address that has not said who it is.
+    pub per_second: NonZeroU32,
+    /// How many of them may come at once.
+    pub burst: NonZeroU32,
+    /// How many files may wait to be made before callers are told to come back.
+    pub waiting: usize,
+    /// Largest batch of records in megabytes.
+    pub records_mb: usize,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        let per_second = NonZeroU32::new(50).expect("50 is not 0");
+        Self { per_second, burst: NonZeroU32::new(200).expect("200 is not 0"), waiting: 256, records_mb: 1024 }
+    }
+}
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            metrics: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            data: PathBuf::from("data"),
+            database: None,
+            blobs: None,
+            behind_proxy: false,
+            openid: None,
+            limits: LimitSettings::default(),
+        }
+    }
+}
+
+/// What can be set for the commands that work on the register.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct RegisterOverrides {
+    /// Folder of the SQLite register and of made files [default: data]
+    #[arg(long, env = "CERTPRESS_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// PostgreSQL instead of SQLite
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// S3-compatible store of made files
+    #[arg(long, env = "CERTPRESS_BLOBS", value_name = "URL", hide_env_values = true)]
+    pub blobs: Option<String>,
+}
+
+impl ServiceSettings {
+    /// Lays the overrides over what the file says.
+    #[must_use]
+    pub fn with(&self, overrides: &RegisterOverrides) -> Self {
+        let mut settings = self.clone();
+        settings.data = overrides.data.clone().unwrap_or(settings.data);
+        settings.database = overrides.database.clone().or(settings.database);
+        settings.blobs = overrides.blobs.clone().or(settings.blobs);
+        settings
+    }
 }
 
 /// Whether what is made here counts.
@@ -196,6 +296,7 @@ impl Default for Settings {
             ofd: OfdSettings::default(),
             seal: Vec::new(),
             time_stamp: None,
+            service: ServiceSettings::default(),
         }
     }
 }

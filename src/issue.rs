@@ -2,6 +2,8 @@
 
 pub mod batch;
 mod envelope;
+pub mod gate;
+pub mod register;
 mod seals;
 mod time_stamp;
 
@@ -11,16 +13,16 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
-use crate::annotation::{Refusal, UsePeriod, Wish, annotate};
+use crate::annotation::{Annotated, Refusal, UsePeriod, Wish, annotate};
 use crate::config::Settings;
 use crate::font::{FontError, Fonts};
-use crate::layout::{Document, Issue, LayoutFault, Layouts};
+use crate::layout::{Document, Issue, Layout, LayoutFault, Layouts};
 use crate::page::Face;
 use crate::qr::{Capsule, QrError};
 use crate::record::Record;
 use crate::render::{self, Format, OfdRenderer, PdfRenderer, PngRenderer, RenderError};
 use crate::sign::{Keyring, SignError};
-use crate::statement;
+use crate::statement::{self, Statement};
 
 /// Everything that is made once and then issues any number of licences, from any number of threads.
 pub struct Line {
@@ -51,6 +53,18 @@ pub enum LineError {
     /// The keys are not what the settings' `mode` asks for.
     #[error("{0}")]
     Mode(String),
+}
+
+/// What is issued, stated and not yet signed.
+pub struct Stated<'a> {
+    /// The type.
+    pub layout: &'a Layout,
+    /// The record under the rule.
+    pub annotated: Annotated<'a>,
+    /// 证照标识.
+    pub identifier: String,
+    /// The small truth that is to be signed.
+    pub statement: Statement,
 }
 
 /// A licence as a finished page, not yet in any format.
@@ -164,6 +178,13 @@ impl Line {
 
     /// The line up to the finished page: rule, statement, code, layout.
     pub fn compose(&self, record: &Record, at: Timestamp, wish: Wish) -> Result<Composed, NotIssued> {
+        let stated = self.state(record, at, wish)?;
+        let digits = self.sign(&stated, Capsule::NO_STATUS)?;
+        self.set(&stated, &digits)
+    }
+
+    /// Applies the rule and states what is issued. Nothing is signed yet.
+    pub fn state<'a>(&'a self, record: &'a Record, at: Timestamp, wish: Wish) -> Result<Stated<'a>, NotIssued> {
         let layout = self
             .layouts
             .find(&record.licence_type)
@@ -171,20 +192,36 @@ impl Line {
         let annotated = annotate(record, &layout.rules, at, wish).map_err(NotIssued::Refused)?;
         let identifier = layout.identifier(record);
         let statement = statement::state(&annotated, layout, &identifier, &self.keyring.salt, self.keyring.test);
+        Ok(Stated { layout, annotated, identifier, statement })
+    }
+
+    /// Signs what was stated: the digits of its QR code. `status_index` is its place in the status list.
+    pub fn sign(&self, stated: &Stated, status_index: u32) -> Result<String, QrError> {
         let key = &self.keyring.statement;
-        let digits = Capsule::new(&annotated, layout, &statement, key.kid)?.sign(key)?;
+        let capsule = Capsule::new(&stated.annotated, stated.layout, &stated.statement, key.kid)?;
+        Capsule { status_index, ..capsule }.sign(key)
+    }
+
+    /// Sets the page of what was stated, with the signed digits of its QR code.
+    pub fn set(&self, stated: &Stated, digits: &str) -> Result<Composed, NotIssued> {
+        let Stated { layout, annotated, identifier, statement } = stated;
         let qr = format!("{}{digits}", self.verify_base);
         let issue = Issue {
-            annotated: &annotated,
-            identifier: &identifier,
+            annotated,
+            identifier,
             statement: &statement.bytes,
             qr: &qr,
-            symbol: Arc::new(crate::qr::symbol(&self.verify_base, &digits)?),
-            at,
+            symbol: Arc::new(crate::qr::symbol(&self.verify_base, digits)?),
+            at: annotated.at(),
             test: self.keyring.test,
         };
         let document = layout.compose(&self.fonts, &issue).map_err(NotIssued::Layout)?;
-        Ok(Composed { document, identifier, period: annotated.period(), qr })
+        Ok(Composed { document, identifier: identifier.clone(), period: annotated.period(), qr })
+    }
+
+    /// The key that signs statements now.
+    pub fn kid(&self) -> [u8; 2] {
+        self.keyring.statement.kid
     }
 
     /// One document in one format, as it is given out.

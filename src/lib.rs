@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod font;
 pub mod form;
+pub mod http;
 pub mod issue;
 pub mod layout;
 pub mod page;

@@ -165,8 +165,8 @@ fn make_test_seal(drawn: &page::Seal, maker: &dyn Signer, holders: &[Certificate
     Seal::from_der(&make_seal(&plan, maker)?).map_err(|e| wrong(e.to_string()))
 }
 
-/// What office printers print, and what readers are made for.
-const PICTURE_DPI: u16 = 300;
+/// Enough for smooth edges on paper: each file carries the picture twice, in its seal and in the signature over it.
+const PICTURE_DPI: u16 = 150;
 
 #[cfg(test)]
 mod tests {

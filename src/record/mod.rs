@@ -16,7 +16,7 @@ mod table;
 mod text;
 
 pub use picture::{Picture, PictureError, PictureFormat, PictureKind, Pixels};
-pub use read::{Fault, Input, Loaded, Options, inputs, read};
+pub use read::{Fault, Input, Kind, Loaded, Options, inputs, read, sent};
 
 /// One version of one licence. Serialised, it is the JSON that it can be read from again, pictures included.
 #[derive(Clone, Debug, PartialEq, Serialize)]

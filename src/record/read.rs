@@ -76,10 +76,29 @@ pub fn inputs(paths: &[PathBuf]) -> impl Iterator<Item = Input> + Send + use<> {
     waiting.into_iter().chain(files.into_iter().flat_map(|file| open(&file)))
 }
 
+/// How records that come without a file name are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A record, several after each other, or an array of them.
+    Json,
+    /// A record on each line.
+    Lines,
+    /// A header row and a row for each record.
+    Csv,
+    /// The first sheet of a workbook.
+    Xlsx,
+}
+
+/// The records that somebody sent, split as by [`inputs`]. Pictures count only as `data:`, so no file of ours is read.
+pub fn sent(file: File, kind: Kind) -> impl Iterator<Item = Input> + Send + use<> {
+    split(String::new(), None, file, kind)
+}
+
 /// One record as it stands in a file, not yet looked at.
 pub struct Input {
     source: String,
-    base: PathBuf,
+    /// The folder from which picture paths count.
+    base: Option<PathBuf>,
     content: Content,
 }
 
@@ -102,9 +121,9 @@ impl Input {
     pub fn load(self, options: &Options) -> Loaded {
         let Self { source, base, content } = self;
         let faults = match content {
-            Content::Row { value, faults } => return parse::load(&value, &source, Some(&base), options, faults),
+            Content::Row { value, faults } => return parse::load(&value, &source, base.as_deref(), options, faults),
             Content::Json { bytes, line } => match json::parse(&bytes) {
-                Ok(value) => return parse::load(&value, &source, Some(&base), options, Vec::new()),
+                Ok(value) => return parse::load(&value, &source, base.as_deref(), options, Vec::new()),
                 Err(error) => {
                     let file = source.strip_suffix(&format!(":{line}")).unwrap_or(&source);
                     let place = format!("{file}:{}:{}", line + error.line.max(1) - 1, error.column);
@@ -118,7 +137,7 @@ impl Input {
 
     fn broken(source: &str, message: impl Into<String>) -> Self {
         let fault = Fault { source_place: source.to_owned(), field: String::new(), message: message.into() };
-        Self { source: source.to_owned(), base: PathBuf::new(), content: Content::Broken { faults: vec![fault] } }
+        Self { source: source.to_owned(), base: None, content: Content::Broken { faults: vec![fault] } }
     }
 }
 
@@ -154,35 +173,41 @@ fn open(path: &Path) -> Box<dyn Iterator<Item = Input> + Send> {
     let source = path.display().to_string();
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
     let broken = |why: String| -> Box<dyn Iterator<Item = Input> + Send> { Box::new(std::iter::once(Input::broken(&source, why))) };
-    let ending = ending(path);
-    if !ENDINGS.contains(&ending.as_str()) {
-        return broken("is not a file of records; expected *.json, *.jsonl, *.ndjson, *.csv or *.xlsx".into());
-    }
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) => return broken(format!("cannot be read: {error}")),
+    let kind = match ending(path).as_str() {
+        "json" => Kind::Json,
+        "jsonl" | "ndjson" => Kind::Lines,
+        "csv" => Kind::Csv,
+        "xlsx" => Kind::Xlsx,
+        _ => return broken("is not a file of records; expected *.json, *.jsonl, *.ndjson, *.csv or *.xlsx".into()),
     };
+    match File::open(path) {
+        Ok(file) => split(source, Some(base), file, kind),
+        Err(error) => broken(format!("cannot be read: {error}")),
+    }
+}
+
+fn split(source: String, base: Option<PathBuf>, file: File, kind: Kind) -> Box<dyn Iterator<Item = Input> + Send> {
     let reader = BufReader::with_capacity(64 * 1024, file);
-    match ending.as_str() {
-        "json" => Box::new(json_file(source, base, reader)),
-        "jsonl" | "ndjson" => {
+    match kind {
+        Kind::Json => Box::new(json_file(source, base, reader)),
+        Kind::Lines => {
             let mut lines = json::Lines::new(reader);
             Box::new(std::iter::from_fn(move || {
                 let piece = lines.next()?;
-                Some(input(&source, &base, piece, lines.line(), true))
+                Some(input(&source, base.as_deref(), piece, lines.line(), true))
             }))
         }
-        _ => {
-            let rows = if ending == "csv" { table::csv(reader) } else { table::xlsx(reader) };
+        Kind::Csv | Kind::Xlsx => {
+            let rows = if kind == Kind::Csv { table::csv(reader) } else { table::xlsx(reader) };
             match rows {
-                Ok(rows) => Box::new(rows.map(move |row| row_input(&source, &base, row))),
+                Ok(rows) => Box::new(rows.map(move |row| row_input(&source, base.as_deref(), row))),
                 Err(faults) => Box::new(std::iter::once(table_fault(source, faults))),
             }
         }
     }
 }
 
-fn json_file(source: String, base: PathBuf, reader: BufReader<File>) -> impl Iterator<Item = Input> + Send {
+fn json_file(source: String, base: Option<PathBuf>, reader: BufReader<File>) -> impl Iterator<Item = Input> + Send {
     let mut elements = json::Elements::new(reader);
     let mut count = 0;
     std::iter::from_fn(move || match elements.next() {
@@ -195,16 +220,16 @@ fn json_file(source: String, base: PathBuf, reader: BufReader<File>) -> impl Ite
             count += 1;
             // A file that is one record is named without a line.
             let lined = elements.in_list() || count > 1;
-            Some(input(&source, &base, piece, elements.line(), lined))
+            Some(input(&source, base.as_deref(), piece, elements.line(), lined))
         }
     })
 }
 
-fn input(source: &str, base: &Path, piece: Result<Piece, SplitError>, reached: usize, lined: bool) -> Input {
+fn input(source: &str, base: Option<&Path>, piece: Result<Piece, SplitError>, reached: usize, lined: bool) -> Input {
     match piece {
         Ok(Piece { line, bytes }) => {
             let source = if lined { format!("{source}:{line}") } else { source.to_owned() };
-            Input { source, base: base.to_owned(), content: Content::Json { bytes, line } }
+            Input { source, base: base.map(Path::to_owned), content: Content::Json { bytes, line } }
         }
         Err(error) => Input::broken(&format!("{source}:{reached}"), error.to_string()),
     }
@@ -214,16 +239,16 @@ fn input(source: &str, base: &Path, piece: Result<Piece, SplitError>, reached: u
 fn table_fault(file: String, faults: Vec<table::HeaderFault>) -> Input {
     let place = |row: Option<usize>| row.map_or_else(|| file.clone(), |row| format!("{file}:{row}"));
     let faults = faults.into_iter().map(|f| Fault { source_place: place(f.row), field: f.column, message: f.message }).collect();
-    Input { source: file, base: PathBuf::new(), content: Content::Broken { faults } }
+    Input { source: file, base: None, content: Content::Broken { faults } }
 }
 
-fn row_input(source: &str, base: &Path, row: table::Row) -> Input {
+fn row_input(source: &str, base: Option<&Path>, row: table::Row) -> Input {
     let source = format!("{source}:{}", row.number);
     let place = |(field, message)| Fault { source_place: source.clone(), field, message };
     match row.value {
         Ok(value) => {
             let faults = row.faults.into_iter().map(place).collect();
-            Input { source, base: base.to_owned(), content: Content::Row { value, faults } }
+            Input { source, base: base.map(Path::to_owned), content: Content::Row { value, faults } }
         }
         Err(why) => Input::broken(&source, why),
     }

@@ -183,13 +183,13 @@ const NAMESPACE: &str = r#"xmlns:ofd="http://www.ofdspec.org/2016""#;
 
 /// `Signatures.xml`.
 fn list(marks: &[Mark<'_>]) -> File {
-    let mut xml = format!("{HEAD}<ofd:Signatures {NAMESPACE}><ofd:MaxSignId>{}</ofd:MaxSignId>", id(marks.len() - 1));
-    for (number, mark) in marks.iter().enumerate() {
+    let listed = marks.iter().enumerate().map(|(number, mark)| {
         let kind = if matches!(mark, Mark::Plain) { "Sign" } else { "Seal" };
-        let (id, folder) = (id(number), folder(number));
-        xml += &format!(r#"<ofd:Signature ID="{id}" Type="{kind}" BaseLoc="/{folder}/Signature.xml"/>"#);
-    }
-    File { name: LIST[1..].to_owned(), bytes: (xml + "</ofd:Signatures>").into_bytes() }
+        format!(r#"<ofd:Signature ID="{}" Type="{kind}" BaseLoc="/{}/Signature.xml"/>"#, id(number), folder(number))
+    });
+    let (listed, last) = (listed.collect::<String>(), id(marks.len() - 1));
+    let xml = format!("{HEAD}<ofd:Signatures {NAMESPACE}><ofd:MaxSignId>{last}</ofd:MaxSignId>{listed}</ofd:Signatures>");
+    File { name: LIST[1..].to_owned(), bytes: xml.into_bytes() }
 }
 
 /// `Signature.xml`. Paths are absolute, because readers differ in what a relative one starts from.
@@ -197,7 +197,7 @@ fn description<'e>(number: usize, mark: &Mark<'_>, entries: impl Iterator<Item =
     let (provider, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     let mut xml = String::with_capacity(4096);
     let mut put = |piece: std::fmt::Arguments<'_>| xml.write_fmt(piece).expect("a string takes it");
-    put(format_args!(r#"{HEAD}<ofd:Signature {NAMESPACE}><ofd:SignedInfo>"#));
+    put(format_args!("{HEAD}<ofd:Signature {NAMESPACE}><ofd:SignedInfo>"));
     put(format_args!(r#"<ofd:Provider ProviderName="{provider}" Version="{version}" Company="{provider}"/>"#));
     put(format_args!("<ofd:SignatureMethod>{SM2_WITH_SM3}</ofd:SignatureMethod>"));
     put(format_args!("<ofd:SignatureDateTime>{}</ofd:SignatureDateTime>", written(at)));

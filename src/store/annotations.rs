@@ -158,6 +158,14 @@ impl Store {
         Ok(annotation)
     }
 
+    /// The annotation that was recorded under the act's idempotency key before, if any.
+    pub async fn annotated_before(&self, act: &Act<'_>) -> Result<Option<Annotation>, StoreError> {
+        match self.answered::<String>(act).await? {
+            Some(id) => self.annotation(&id).await,
+            None => Ok(None),
+        }
+    }
+
     /// Keeps the signed capsule of a recorded annotation, and the files made of it so far. The same again is the same.
     pub async fn complete(&self, act: &Act<'_>, annotation: &str, digits: &str, files: &[IssuedFile]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
@@ -188,6 +196,13 @@ impl Store {
     pub async fn annotation(&self, id: &str) -> Result<Option<Annotation>, StoreError> {
         let sql = format!("{ANNOTATION} {SIGNED} WHERE a.id = $1");
         self.database.row(sqlx::AssertSqlSafe(sql), values![id]).await?.map(|row| annotation(&row)).transpose()
+    }
+
+    /// An annotation by its id, and its licence as it is now, if that is the person's.
+    pub async fn annotation_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<(Annotation, Licence)>, StoreError> {
+        let sql = format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE a.id = $1 AND l.holder_key = $2");
+        let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?]).await?;
+        row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
 
     /// The history of a licence, newest first.

@@ -4,8 +4,8 @@ use jiff::ToSpan as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::sql::{Tx, values};
-use super::{Act, Store, StoreError};
+use super::sql::{Row, Tx, values};
+use super::{Act, Once, Store, StoreError};
 
 /// How long an answer is kept; clients that retry do so within minutes.
 const KEPT_HOURS: i64 = 48;
@@ -19,18 +19,31 @@ pub(super) enum Begun<T> {
 }
 
 impl Store {
+    /// The answer that a change under the act's key got before, if it was made.
+    pub(super) async fn answered<T: DeserializeOwned>(&self, act: &Act<'_>) -> Result<Option<T>, StoreError> {
+        let Some(once) = act.once else { return Ok(None) };
+        let row = self.database.row(KEPT, values![act.actor, once.key]).await?;
+        row.map(|row| answer(&row, &once)).transpose()
+    }
+
     /// Begins a change, unless it was made before under the same key.
     pub(super) async fn begin<T: DeserializeOwned>(&self, act: &Act<'_>) -> Result<Begun<T>, StoreError> {
         let mut tx = self.database.write().await?;
         let Some(once) = act.once else { return Ok(Begun::Now(tx)) };
-        let sql = "SELECT request, answer FROM idempotency WHERE actor = $1 AND key = $2";
-        let Some(row) = tx.row(sql, values![act.actor, once.key]).await? else { return Ok(Begun::Now(tx)) };
-        if row.array::<32>("request")? != once.request {
-            return Err(StoreError::KeyReused);
+        match tx.row(KEPT, values![act.actor, once.key]).await? {
+            Some(row) => answer(&row, &once).map(Begun::Before),
+            None => Ok(Begun::Now(tx)),
         }
-        let answer = serde_json::from_slice(row.get("answer")?).map_err(|e| StoreError::corrupt("idempotency.answer", e))?;
-        Ok(Begun::Before(answer))
     }
+}
+
+const KEPT: &str = "SELECT request, answer FROM idempotency WHERE actor = $1 AND key = $2";
+
+fn answer<T: DeserializeOwned>(row: &Row, once: &Once) -> Result<T, StoreError> {
+    if row.array::<32>("request")? != once.request {
+        return Err(StoreError::KeyReused);
+    }
+    serde_json::from_slice(row.get("answer")?).map_err(|e| StoreError::corrupt("idempotency.answer", e))
 }
 
 impl Tx {

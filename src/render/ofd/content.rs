@@ -198,16 +198,15 @@ impl Units<'_> {
         let font = self.fonts.font(run.font);
         let scaled = |units: i32| run.size.scaled(f64::from(units) / f64::from(font.upem));
         let (mut bottom, mut top) = (i32::from(font.descent), i32::from(font.ascent));
-        let (mut left, mut right) = (piece.x, piece.x);
+        let (mut left, mut right, mut pen) = (piece.x, piece.x, piece.x);
         for glyph in piece.glyphs {
             if let Some([ink_left, ink_bottom, ink_right, ink_top]) = font.ink(glyph.id).map(|ink| ink.map(i32::from)) {
-                let at = right;
-                left = left.min(at + scaled(ink_left));
-                right = right.max(at + scaled(ink_right).max(glyph.advance));
+                (left, right) = (left.min(pen + scaled(ink_left)), right.max(pen + scaled(ink_right)));
                 (bottom, top) = (bottom.min(ink_bottom), top.max(ink_top));
-                right = right.max(at + glyph.advance);
             }
+            pen = pen + glyph.advance;
         }
+        right = right.max(pen);
         let (top, bottom) = (run.origin.y - scaled(top), run.origin.y - scaled(bottom));
         Rect { x: left, y: top, w: right - left, h: bottom - top }
     }

@@ -344,6 +344,11 @@ fn glyphs_are_those_of_their_characters_at_their_places() {
                 let width = f64::from(metrics.advance_width((*glyph).into()).unwrap()) / 1000.0 * size;
                 assert!((step - width).abs() < 0.002, "{step} for {width} mm in {}", code.text);
             }
+            // Readers cut at the boundary, so it holds every advance, blank ones too, and hardly more.
+            let last = f64::from(metrics.advance_width(glyphs[glyphs.len() - 1].into()).unwrap()) / 1000.0 * size;
+            let (across, reach) = (steps.iter().sum::<f64>() + last, numbers(&unit.attributes["Boundary"])[2]);
+            let turned = unit.attributes.contains_key("CTM");
+            assert!(turned || (across - 0.01..across + size / 4.0).contains(&reach), "{reach} for {across} mm: {}", code.text);
             seen += glyphs.len();
         }
     }
