@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::record::Status;
-use crate::sign::{Anchors, TrustedKey};
+use crate::sign::{Anchors, ChainFault, TrustedKey};
 
 mod genuine;
 mod ofd;
@@ -191,11 +191,11 @@ impl Judge<'_> {
     }
 
     /// A file whose envelope holds is what its statement says.
-    fn envelope(&self, opened: Result<Envelope, Finding>, bytes: &[u8]) -> Finding {
+    fn envelope(&self, opened: Result<Envelope, Refusal>, bytes: &[u8]) -> Finding {
         let sha256 = Sha256::digest(bytes).into();
         match opened.and_then(|envelope| genuine::of_envelope(self, envelope)) {
             Ok(genuine) => genuine.settle(self, Some(sha256)),
-            Err(finding) => finding,
+            Err(refusal) => refusal.into(),
         }
     }
 
@@ -243,13 +243,43 @@ struct Finding {
 
 impl Finding {
     fn c(state: State, reason: Reason) -> Self {
-        Self { grade: Grade::C, state, reason, licence: None }
+        Refusal::new(state, reason).into()
     }
 
     fn verdict(self, judge: &Judge, file: &str, kind: Kind) -> Verdict {
         let Self { grade, state, reason, licence } = self;
         let as_of = Timestamp::from_second(judge.at.as_second()).expect("the seconds of a timestamp are in range");
         Verdict { file: file.to_owned(), grade, kind, state, reason: reason.zh, reason_en: reason.en, licence, as_of }
+    }
+}
+
+impl From<Refusal> for Finding {
+    fn from(Refusal { state, reason }: Refusal) -> Self {
+        Self { grade: Grade::C, state, reason, licence: None }
+    }
+}
+
+/// Why a file gets grade C.
+struct Refusal {
+    state: State,
+    reason: Reason,
+}
+
+impl Refusal {
+    fn new(state: State, reason: Reason) -> Self {
+        Self { state, reason }
+    }
+
+    /// A signer's certificate is not believed.
+    fn not_trusted(fault: ChainFault) -> Self {
+        let zh = match &fault {
+            ChainFault::Unknown(subject) => format!("签名人“{subject}”的证书不属于可信根证书"),
+            ChainFault::OutOfTime(subject, at) => format!("签名人“{subject}”的证书在 {at} 不在有效期内"),
+            ChainFault::Revoked(subject) => format!("签名人“{subject}”的证书已被吊销"),
+            ChainFault::Purpose(subject) => format!("“{subject}”的证书不能用于签名"),
+            ChainFault::Foreign(subject) => format!("签名中夹带了“{subject}”的证书"),
+        };
+        Self::new(State::NotIssued, Reason { zh, en: format!("It is not issued by anybody trusted here: {fault}") })
     }
 }
 

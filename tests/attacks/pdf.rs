@@ -1,5 +1,6 @@
 //! Attacks on the PDF: its bytes, its revisions, its signature, and files signed by somebody else.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use certpress::sign::{Signer as _, cms, test_signer};
@@ -49,7 +50,7 @@ fn updated(pdf: &[u8], objects: &[(u32, &str)], extra: &str) -> Vec<u8> {
     let mut out = [pdf, b"\n"].concat();
     let mut table = String::from("xref\n0 1\n0000000000 65535 f \n");
     for (number, body) in objects {
-        table += &format!("{number} 1\n{:010} 00000 n \n", out.len());
+        writeln!(table, "{number} 1\n{:010} 00000 n ", out.len()).unwrap();
         out.extend_from_slice(format!("{number} 0 obj\n{body}\nendobj\n").as_bytes());
     }
     let place = out.len();
