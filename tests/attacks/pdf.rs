@@ -73,6 +73,17 @@ fn the_genuine_files_are_grade_a() {
 }
 
 #[test]
+fn every_algorithm_is_accepted_by_its_own_installation_alone() {
+    let mut world = World::new("signer-ed25519");
+    for id in ["signer-ed25519", "signer-rsa", "signer-sm2"] {
+        world = World::with_keys(world.folder, id);
+        let (own, other) = (world.verdict(&world.architect.pdf), WORLD.verdict(&world.architect.pdf));
+        assert_eq!((own.grade, own.state), (Grade::A, State::Valid), "{id}: {}", own.reason_en);
+        assert_eq!((other.grade, other.state), (Grade::C, State::NotIssued), "{id}: {}", other.reason_en);
+    }
+}
+
+#[test]
 fn bytes_of_every_region() {
     let mut tally = Tally::new("the bytes of a PDF");
     let mut chance = Chance::new(0x0b17);
