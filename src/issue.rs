@@ -21,8 +21,9 @@ use crate::page::Face;
 use crate::qr::{Capsule, QrError};
 use crate::record::Record;
 use crate::render::{self, Format, OfdRenderer, PdfRenderer, PngRenderer, RenderError};
-use crate::sign::{Keyring, SignError};
+use crate::sign::{Keyring, SignError, TrustedKey};
 use crate::statement::{self, Statement};
+use crate::verify::{StatusClaims, StatusToken};
 
 /// Everything that is made once and then issues any number of licences, from any number of threads.
 pub struct Line {
@@ -219,9 +220,29 @@ impl Line {
         Ok(Composed { document, identifier: identifier.clone(), period: annotated.period(), qr })
     }
 
+    /// Whether files can be signed now. May take as long as the signing device does.
+    pub fn probe(&self) -> Result<(), SignError> {
+        self.envelopes.as_ref().map_or(Ok(()), Envelopes::probe)
+    }
+
     /// The key that signs statements now.
     pub fn kid(&self) -> [u8; 2] {
         self.keyring.statement.kid
+    }
+
+    /// The keys whose statements count here.
+    pub fn trusted(&self) -> &[TrustedKey] {
+        &self.keyring.trusted
+    }
+
+    /// The address that QR codes open, up to where the digits begin.
+    pub fn verify_base(&self) -> &str {
+        &self.verify_base
+    }
+
+    /// Signs a status list with the key that signs statements now.
+    pub fn sign_status_list(&self, claims: &StatusClaims) -> StatusToken {
+        StatusToken::sign(claims, &self.keyring.statement)
     }
 
     /// One document in one format, as it is given out.

@@ -3,6 +3,8 @@
 
 #[path = "http/documents.rs"]
 mod documents;
+#[path = "http/forms.rs"]
+mod forms;
 #[path = "http/holder.rs"]
 mod holder;
 #[path = "http/hostile.rs"]
@@ -13,6 +15,8 @@ mod house;
 mod identity;
 #[path = "http/openapi.rs"]
 mod openapi;
+#[path = "http/public.rs"]
+mod public;
 #[path = "http/records.rs"]
 mod records;
 #[path = "http/roles.rs"]

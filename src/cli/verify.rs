@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use certpress::clock::SHANGHAI;
 use certpress::config::Settings;
 use certpress::sign::{Anchors, read_trust};
-use certpress::verify::{Grade, Judge, Licence, Register, Report, State, Verdict};
+use certpress::verify::{Database, Grade, Judge, Licence, Register, RegisterError, Report, Service, State, StatusLists, Verdict};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// Judge PDF and OFD files, QR texts, and pictures that hold a QR code
 ///
-/// Checks signatures first, then the register and the dates, without a network. Grade A: genuine, and the register says
+/// Checks signatures first, then the register and the dates, without a network unless the register is a service. Grade A: genuine, and the register says
 /// that exactly this was issued. Grade B: genuinely signed, but the register was not asked or does not know it, or
 /// something was added afterwards. Grade C: not genuine, changed, or nothing that could be. Exit code 0 when everything
 /// has grade A and is valid now, 1 otherwise.
@@ -24,7 +24,9 @@ Examples:
   certpress verify out/*.pdf --register out/report.jsonl
   certpress verify https://zz.example.cn/v/0496…      the text that a scanner shows
   certpress verify photo.jpg scan.png --json          pictures, a JSON line each
-  certpress verify photo.jpg --trust keys.json        with the key list that an authority publishes")]
+  certpress verify photo.jpg --trust keys.json        with the key list that an authority publishes
+  certpress verify photo.jpg --status 0.json          with the status list that it publishes, without a network
+  certpress verify a.pdf --register https://zz.example.cn")]
 pub struct VerifyArgs {
     /// PDF and OFD files, pictures (PNG, JPEG), or texts of QR codes
     #[arg(value_name = "FILE|URL", required = true)]
@@ -36,9 +38,13 @@ pub struct VerifyArgs {
     /// one such file [default: trust/ in the folder of keys]
     #[arg(long, value_name = "DIR")]
     trust: Option<PathBuf>,
-    /// The register to ask: the report.jsonl that `issue` wrote
-    #[arg(long, value_name = "REPORT")]
-    register: Option<PathBuf>,
+    /// The register to ask: the report.jsonl that `issue` wrote, a service's database (sqlite:PATH, postgres://… or its data
+    /// folder), or a service (https://…; it is told the code and the file's SHA-256, not the file)
+    #[arg(long, value_name = "REPORT|DATABASE-URL|SERVICE-URL")]
+    register: Option<String>,
+    /// Status list of the service, fetched earlier from /.well-known/certpress/status/0
+    #[arg(long, value_name = "FILE")]
+    status: Vec<PathBuf>,
     /// Answer as of this instant (RFC 3339) instead of now
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<Timestamp>,
@@ -52,18 +58,22 @@ pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let trust = args.trust.as_deref().unwrap_or(&own);
     let (trusted, anchors) = (read_trust(trust)?, Anchors::read(trust)?);
-    let report = args.register.as_deref().map(Report::read).transpose()?;
+    let register = args.register.as_deref().map(register).transpose()?;
+    let lists = StatusLists::read(&args.status, &trusted)?;
     let judge = Judge {
         trusted: &trusted,
         anchors: &anchors,
-        register: report.as_ref().map(|report| report as &dyn Register),
+        register: register.as_deref(),
         verify_base: &settings.verify_base,
         at: super::instant(args.as_of),
     };
     let mut out = std::io::stdout().lock();
     let mut all_good = true;
     for item in &args.items {
-        let verdict = if is_text(item) { judge.text(item) } else { judge_file(&judge, item) };
+        let mut verdict = if is_text(item) { judge.text(item) } else { judge_file(&judge, item) };
+        if !args.status.is_empty() {
+            lists.amend(&mut verdict);
+        }
         all_good &= verdict.grade == Grade::A && verdict.state == State::Valid;
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&verdict)?)?;
@@ -72,6 +82,18 @@ pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The register that a text names.
+fn register(named: &str) -> Result<Box<dyn Register>, RegisterError> {
+    let address = ["sqlite:", "postgres://", "postgresql://"].iter().any(|kind| named.starts_with(kind));
+    Ok(if named.starts_with("https://") || named.starts_with("http://") {
+        Box::new(Service::new(named)?)
+    } else if address || Path::new(named).is_dir() {
+        Box::new(Database::open(named)?)
+    } else {
+        Box::new(Report::read(Path::new(named))?)
+    })
 }
 
 /// An address, or more digits than a file name would have.
@@ -104,6 +126,7 @@ fn print(verdict: &Verdict, out: &mut impl Write) -> std::io::Result<()> {
         State::Cancelled => ("已注销", "cancelled"),
         State::Revoked => ("已撤销", "revoked"),
         State::Withdrawn => ("已吊销", "withdrawn"),
+        State::Ended => ("已注销、撤销或吊销", "cancelled, revoked or withdrawn"),
         State::Altered => ("签名后被改动", "altered after signing"),
         State::Unsigned => ("没有签名", "not signed"),
         State::NotIssued => ("不是签发的证照", "not issued"),

@@ -18,10 +18,10 @@ mod template;
 mod value;
 mod xml;
 
-pub use definition::{Definition, Field};
+pub use definition::{Definition, Field, Kind, List, Named};
 pub use sheet::{SheetError, write_sheet};
 
-use definition::{Kind, nearest};
+use definition::nearest;
 use drawing::Pictures;
 use package::Package;
 use template::{Node, Place, Program};

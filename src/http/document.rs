@@ -86,13 +86,13 @@ async fn document(
 }
 
 /// Whether an `If-None-Match` names the file, weakly (RFC 9110 13.1.2).
-fn matches(value: &[u8], etag: &str) -> bool {
+pub fn matches(value: &[u8], etag: &str) -> bool {
     let Ok(value) = std::str::from_utf8(value) else { return false };
     value.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }
 
 /// RFC 6266: an ASCII name for old programs, the true one for all others.
-fn disposition(place: &str, name: &str, extension: &str) -> String {
+pub fn disposition(place: &str, name: &str, extension: &str) -> String {
     let ascii: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte);
     let encoded: String = name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();

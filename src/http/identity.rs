@@ -351,7 +351,8 @@ pub struct Owner {
 pub struct PresentOwner(pub Owner);
 
 impl Caller {
-    fn owner(self) -> Result<Owner, Problem> {
+    /// The holder, or the one whom a service acts for.
+    pub fn owner(self) -> Result<Owner, Problem> {
         let caller = self.need(&[Role::Holder, Role::Service])?;
         let Some((id_type, id_number)) = caller.document else {
             let detail = if caller.roles.contains(&Role::Service) {

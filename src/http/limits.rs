@@ -16,6 +16,9 @@ use crate::config::ServiceSettings;
 /// The largest body of an ordinary request.
 pub const ORDINARY_BODY: usize = 256 * 1024;
 
+/// The largest file that is judged, and the largest form with its pictures: a good phone's photograph.
+pub const LARGEST_UPLOAD: usize = 20 * 1024 * 1024;
+
 /// Beyond this many remembered callers those that have been quiet are forgotten.
 const REMEMBERED: usize = 100_000;
 

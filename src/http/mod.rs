@@ -3,6 +3,7 @@
 mod connection;
 mod demo;
 mod document;
+mod forms;
 mod health;
 mod holder;
 mod identity;
@@ -10,9 +11,11 @@ mod json;
 mod limits;
 mod observe;
 mod problem;
+mod public;
 mod records;
 mod serve;
 mod staff;
+mod well_known;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -31,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
 use crate::issue::register::Register;
+use crate::sign::Anchors;
 
 pub use demo::{Demo, SAMPLES};
 pub use identity::{Claims, Identity};
@@ -56,6 +60,12 @@ pub struct Shared {
     pub identity: Arc<Identity>,
     /// The register.
     pub register: Register,
+    /// The certificates under which files are signed.
+    pub anchors: Anchors,
+    /// What is handed in and not yet judged.
+    desk: public::Desk,
+    /// The key list and the status lists.
+    well_known: well_known::WellKnown,
     /// How often one caller may ask.
     pub limits: limits::Limits,
     /// Counts what happens.
@@ -78,6 +88,8 @@ impl Deref for App {
 pub struct Parts {
     /// The register.
     pub register: Register,
+    /// The certificates under which files are signed.
+    pub anchors: Anchors,
     /// Believes tokens.
     pub identity: Arc<Identity>,
     /// Counts what happens.
@@ -89,11 +101,12 @@ pub struct Parts {
 impl App {
     /// Puts the parts together.
     pub fn new(settings: &ServiceSettings, parts: Parts) -> Self {
-        let Parts { register, identity, telemetry, demo } = parts;
+        let Parts { register, anchors, identity, telemetry, demo } = parts;
         let (clock, limits) = (Arc::clone(&register.clock), limits::Limits::new(settings));
         let largest_batch = settings.limits.records_mb * 1024 * 1024;
+        let (desk, well_known) = (public::Desk::default(), well_known::WellKnown::new(&register.line));
         let stopping = watch::Sender::new(false);
-        Self(Arc::new(Shared { clock, register, identity, limits, telemetry, demo, largest_batch, stopping }))
+        Self(Arc::new(Shared { clock, register, anchors, desk, well_known, identity, limits, telemetry, demo, largest_batch, stopping }))
     }
 
     /// Asks everything that would go on for ever to end.
@@ -134,12 +147,19 @@ pub fn router(app: &App) -> Router {
         .merge(health::routes())
         .merge(holder::routes())
         .merge(document::routes())
+        .merge(public::routes())
         .merge(records::routes())
         .merge(staff::routes())
+        .merge(well_known::routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ORDINARY))
         .layer(limits::body(limits::ORDINARY_BODY));
+    let uploads = OpenApiRouter::new()
+        .merge(public::uploads())
+        .merge(forms::routes())
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ORDINARY))
+        .layer(limits::body(limits::LARGEST_UPLOAD));
     let unhurried = OpenApiRouter::new().merge(records::loading()).merge(staff::progress()).layer(limits::body(app.largest_batch));
-    let (routes, api) = OpenApiRouter::with_openapi(Api::openapi()).merge(ordinary).merge(unhurried).split_for_parts();
+    let (routes, api) = OpenApiRouter::with_openapi(Api::openapi()).merge(ordinary).merge(uploads).merge(unhurried).split_for_parts();
     let pages = app.demo.is_some().then(demo::routes).unwrap_or_default();
     routes
         .merge(pages)

@@ -10,6 +10,7 @@ use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
 use super::holder::Reason;
 use crate::annotation::{Refusal, RefusalCode};
 use crate::issue::NotIssued;
+use crate::issue::gate::Busy;
 use crate::issue::register::{Denied, RegisterError};
 use crate::record::Fault;
 use crate::store::StoreError;
@@ -52,6 +53,8 @@ pub enum Code {
     Incomplete,
     /// 409: the licence is not in a state from which this can be done.
     WrongState,
+    /// 409: an application is not accepted on this day.
+    WindowClosed,
     /// 409: the same request is being worked on at this moment.
     InProgress,
     /// 410: the register changed so that the file can no longer be made as it was stated.
@@ -88,6 +91,7 @@ impl Code {
             Self::Refused(code) => code,
             Self::Incomplete => "record-incomplete",
             Self::WrongState => "wrong-state",
+            Self::WindowClosed => "window-closed",
             Self::InProgress => "in-progress",
             Self::Outdated => "outdated",
             Self::TooLarge => "too-large",
@@ -110,7 +114,7 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Refused(_) | Self::Incomplete | Self::WrongState | Self::InProgress => StatusCode::CONFLICT,
+            Self::Refused(_) | Self::Incomplete | Self::WrongState | Self::WindowClosed | Self::InProgress => StatusCode::CONFLICT,
             Self::Outdated => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -134,6 +138,7 @@ impl Code {
             Self::Refused(_) => "加注失败",
             Self::Incomplete => "证照信息不完整",
             Self::WrongState => "当前状态不能办理",
+            Self::WindowClosed => "不在可申请日期内",
             Self::InProgress => "正在办理，请勿重复提交",
             Self::Outdated => "证照信息已变更",
             Self::TooLarge => "内容过大",
@@ -159,6 +164,7 @@ impl Code {
             Self::Refused(_) => "请按提示办理后再加注。",
             Self::Incomplete => "请联系发证机关补全证照信息。",
             Self::WrongState => "请先核对证照当前状态。",
+            Self::WindowClosed => "请在可申请日期内办理。",
             Self::InProgress => "请稍候再查询结果。",
             Self::Outdated => "请重新加注。",
             Self::TooLarge => "请减小内容，或分批提交。",
@@ -213,6 +219,11 @@ impl Problem {
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(cause = %cause, "a request failed");
         Self::new(Code::Internal, "something went wrong on our side")
+    }
+
+    /// An application that is not accepted on this day; the title says when it is.
+    pub fn window_closed(title: String) -> Self {
+        Self { title, ..Self::new(Code::WindowClosed, "applications are not accepted today") }
     }
 
     /// Come back in a while.
@@ -283,6 +294,12 @@ impl From<Denied> for Problem {
 impl From<NotIssued> for Problem {
     fn from(error: NotIssued) -> Self {
         RegisterError::from(error).into()
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Self {
+        RegisterError::from(busy).into()
     }
 }
 

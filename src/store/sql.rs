@@ -1,5 +1,7 @@
 //! What the two databases have in common: values, rows and transactions. Each statement is written once, for both.
 
+use std::time::Instant;
+
 use sqlx::postgres::{PgPool, PgRow, PgTransaction, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow, SqliteTransaction};
 use sqlx::{Decode, Row as _, SqlSafeStr, Type};
@@ -62,6 +64,7 @@ impl Database {
 
     /// The rows of one statement, without a lock.
     pub async fn rows(&self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let _timed = Timed::new("read");
         Ok(match self {
             Self::Sqlite { readers, .. } => wrap(Row::Sqlite, bind!(sql, values).fetch_all(readers).await?),
             Self::Postgres { pool, .. } => wrap(Row::Postgres, bind!(sql, values).fetch_all(pool).await?),
@@ -71,6 +74,21 @@ impl Database {
     /// The first row of one statement, if any.
     pub async fn row(&self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+}
+
+/// Tells how long the database took, also when it failed.
+struct Timed(&'static str, Instant);
+
+impl Timed {
+    fn new(work: &'static str) -> Self {
+        Self(work, Instant::now())
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        metrics::histogram!("certpress_store_seconds", "work" => self.0).record(self.1.elapsed().as_secs_f64());
     }
 }
 
@@ -114,6 +132,7 @@ impl Tx {
 
     /// Makes it so. What this has answered survives power loss.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let _timed = Timed::new("commit");
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,

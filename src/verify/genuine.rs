@@ -6,7 +6,7 @@ use quick_xml::events::Event;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Envelope, Finding, Grade, Judge, Licence, Question, Reason, Refusal, State, qr};
+use super::{Answer, Envelope, Finding, Grade, Judge, Licence, Question, Reason, Refusal, State, qr};
 use crate::qr::CapsuleName;
 use crate::statement::FORMAT;
 
@@ -21,17 +21,23 @@ pub(super) struct Genuine {
     pub(super) statement: [u8; 16],
     /// What was added after signing.
     pub(super) added: Option<Reason>,
+    /// What is said last.
+    pub(super) note: Option<Reason>,
 }
 
 impl Genuine {
-    /// Asks the register, with the digest of the file if it is one, and gives the grade.
-    pub(super) fn settle(mut self, judge: &Judge, file: Option<[u8; 32]>) -> Finding {
+    /// What the register is asked, with the digest of the file if it is one.
+    pub(super) fn question<'q>(&'q self, file: Option<&'q [u8; 32]>) -> Question<'q> {
+        Question { file, digits: &self.digits, statement: &self.statement, status_index: self.licence.status_index }
+    }
+
+    /// Gives the grade, by what the register has answered; none when it was not asked.
+    pub(super) fn settle(mut self, answer: Option<Answer>) -> Finding {
         if self.licence.test {
             self.reason.add("测试密钥签发的样张，不是证照", "Signed by a test key: a sample, not a licence");
         }
-        let question = Question { file: file.as_ref(), digits: &self.digits, statement: &self.statement };
         let mut grade = Grade::B;
-        match judge.register.map(|register| register.answer(&question)) {
+        match answer {
             None => self.reason.add(
                 "签名真实，但未查询登记簿，此后是否补发、暂扣、注销或撤销不得而知",
                 "The signature is genuine, but the register was not asked, so a later reissue, suspension or revocation is not known",
@@ -78,6 +84,9 @@ impl Genuine {
         if let Some(added) = self.added {
             self.state = State::Altered;
             self.reason = ahead(&added.zh, &added.en, self.reason);
+        }
+        if let Some(note) = self.note {
+            self.reason.add(&note.zh, &note.en);
         }
         Finding { grade, state: self.state, reason: self.reason, licence: Some(self.licence) }
     }

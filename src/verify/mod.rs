@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::record::Status;
 use crate::sign::{Anchors, ChainFault, TrustedKey};
+use genuine::Genuine;
 
 mod genuine;
 mod ofd;
@@ -14,8 +15,12 @@ mod pdf;
 mod picture;
 mod qr;
 mod register;
+mod service;
+mod status_list;
 
-pub use register::{Entry, Question, Register, RegisterError, Report};
+pub use register::{Database, Entry, Question, Register, RegisterError, Report, ask_store};
+pub use service::Service;
+pub use status_list::{ENTRIES, Packed, StatusClaims, StatusList, StatusListError, StatusLists, StatusToken};
 
 /// Whom to believe, and as of when to answer.
 #[derive(Clone, Copy)]
@@ -103,6 +108,8 @@ pub enum State {
     Revoked,
     /// 吊销.
     Withdrawn,
+    /// 注销, 撤销 or 吊销, by a status list that does not tell which.
+    Ended,
     /// Changed after it was signed (grade C), or something was added to what is still whole (grade B).
     Altered,
     /// A file without a signature.
@@ -158,60 +165,109 @@ struct Reason {
     en: String,
 }
 
+/// Something that was judged as far as that goes without a register: open, ask, settle are three steps, so that who asks may
+/// wait for the answer.
+pub struct Opened {
+    name: String,
+    kind: Kind,
+    /// SHA-256 of a PDF or OFD file.
+    file: Option<[u8; 32]>,
+    found: Result<Genuine, Finding>,
+    at: Timestamp,
+}
+
+/// What a register said, or why it said nothing.
+pub type Answer = Result<Option<Entry>, RegisterError>;
+
+impl Opened {
+    /// What to ask the register; none when the thing is not genuine, and then nothing is to be asked.
+    pub fn question(&self) -> Option<Question<'_>> {
+        self.found.as_ref().ok().map(|genuine| genuine.question(self.file.as_ref()))
+    }
+
+    /// The code as that of a file that stayed where it is: the register is asked about the file too.
+    #[must_use]
+    pub fn of_file(self, sha256: [u8; 32]) -> Self {
+        Self { file: Some(sha256), ..self }
+    }
+
+    /// The verdict, by the register's answer; none when it was not asked.
+    pub fn settle(self, answer: Option<Answer>) -> Verdict {
+        let finding = self.found.map_or_else(|finding| finding, |genuine| genuine.settle(answer));
+        let Finding { grade, state, reason, licence } = finding;
+        let as_of = Timestamp::from_second(self.at.as_second()).expect("the seconds of a timestamp are in range");
+        Verdict { file: self.name, grade, kind: self.kind, state, reason: reason.zh, reason_en: reason.en, licence, as_of }
+    }
+}
+
 impl Judge<'_> {
     /// Judges the text of a QR code: an address and digits, or the digits alone.
     pub fn text(&self, text: &str) -> Verdict {
-        let short: String = text.chars().take(SHOWN).collect();
-        qr::judge(self, text).verdict(self, &short, Kind::QrText)
+        self.ask(self.open_text(text))
     }
 
     /// Judges the bytes of a file; `name` is what the verdict calls it.
     pub fn file(&self, name: &str, bytes: &[u8]) -> Verdict {
+        self.ask(self.open_file(name, bytes))
+    }
+
+    fn ask(&self, opened: Opened) -> Verdict {
+        let answer = self.register.and_then(|register| Some(register.answer(&opened.question()?)));
+        opened.settle(answer)
+    }
+
+    /// [`Self::text`] without the register.
+    pub fn open_text(&self, text: &str) -> Opened {
+        let short: String = text.chars().take(SHOWN).collect();
+        self.opened(&short, Kind::QrText, qr::judge(self, text))
+    }
+
+    /// [`Self::file`] without the register.
+    pub fn open_file(&self, name: &str, bytes: &[u8]) -> Opened {
         // A PDF reader looks for the header in the first kilobyte, an archive's reader at the end: what begins as one and
         // ends as another is judged, and refused, as what it begins as.
         if bytes[..bytes.len().min(1024)].windows(5).any(|window| window == b"%PDF-") {
-            return self.envelope(pdf::judge(self, bytes), bytes).verdict(self, name, Kind::Pdf);
+            return self.envelope(name, Kind::Pdf, pdf::judge(self, bytes), bytes);
         }
         if bytes.starts_with(b"PK") {
-            return self.envelope(ofd::judge(self, bytes), bytes).verdict(self, name, Kind::Ofd);
+            return self.envelope(name, Kind::Ofd, ofd::judge(self, bytes), bytes);
         }
-        // The register is asked once, about the code that counts.
-        let unasked = Judge { register: None, ..*self };
-        match picture::read_codes(bytes, |text| qr::judge(&unasked, text).grade < Grade::C) {
-            Ok(codes) => picture::judge(self, &codes).verdict(self, name, Kind::Picture),
+        match picture::read_codes(bytes, |text| qr::judge(self, text).is_ok()) {
+            Ok(codes) => self.opened(name, Kind::Picture, picture::judge(self, &codes)),
             Err(picture::PictureError::NotAPicture) => self.other(name, bytes),
-            Err(error) => Finding::c(State::Unreadable, error.reason()).verdict(self, name, Kind::Picture),
+            Err(error) => self.opened(name, Kind::Picture, Err(Finding::c(State::Unreadable, error.reason()))),
         }
     }
 
     /// A verdict about something that could not even be read.
     pub fn unreadable(&self, name: &str, cause: &str) -> Verdict {
         let reason = Reason { zh: format!("无法读取：{cause}"), en: format!("It cannot be read: {cause}") };
-        Finding::c(State::Unreadable, reason).verdict(self, name, Kind::Unknown)
+        self.opened(name, Kind::Unknown, Err(Finding::c(State::Unreadable, reason))).settle(None)
+    }
+
+    fn opened(&self, name: &str, kind: Kind, found: Result<Genuine, Finding>) -> Opened {
+        Opened { name: name.to_owned(), kind, file: None, found, at: self.at }
     }
 
     /// A file whose envelope holds is what its statement says.
-    fn envelope(&self, opened: Result<Envelope, Refusal>, bytes: &[u8]) -> Finding {
-        let sha256 = Sha256::digest(bytes).into();
-        match opened.and_then(|envelope| genuine::of_envelope(self, envelope)) {
-            Ok(genuine) => genuine.settle(self, Some(sha256)),
-            Err(refusal) => refusal.into(),
-        }
+    fn envelope(&self, name: &str, kind: Kind, envelope: Result<Envelope, Refusal>, bytes: &[u8]) -> Opened {
+        let found = envelope.and_then(|envelope| genuine::of_envelope(self, envelope)).map_err(Finding::from);
+        Opened { file: Some(Sha256::digest(bytes).into()), ..self.opened(name, kind, found) }
     }
 
     /// A short text may be a QR text that was saved to a file.
-    fn other(&self, name: &str, bytes: &[u8]) -> Verdict {
+    fn other(&self, name: &str, bytes: &[u8]) -> Opened {
         if let Ok(text) = std::str::from_utf8(&bytes[..bytes.len().min(LONGEST_TEXT)])
             && let text = text.trim_ascii()
             && qr::is_spelled_like_a_code(text)
         {
-            return qr::judge(self, text).verdict(self, name, Kind::QrText);
+            return self.opened(name, Kind::QrText, qr::judge(self, text));
         }
         let reason = Reason::new(
             "只能核验 PDF、OFD 文件，二维码文本和 PNG、JPEG 图片",
             "Only PDF and OFD files, QR texts and PNG or JPEG pictures can be judged",
         );
-        Finding::c(State::Unreadable, reason).verdict(self, name, Kind::Unknown)
+        self.opened(name, Kind::Unknown, Err(Finding::c(State::Unreadable, reason)))
     }
 }
 
@@ -244,12 +300,6 @@ struct Finding {
 impl Finding {
     fn c(state: State, reason: Reason) -> Self {
         Refusal::new(state, reason).into()
-    }
-
-    fn verdict(self, judge: &Judge, file: &str, kind: Kind) -> Verdict {
-        let Self { grade, state, reason, licence } = self;
-        let as_of = Timestamp::from_second(judge.at.as_second()).expect("the seconds of a timestamp are in range");
-        Verdict { file: file.to_owned(), grade, kind, state, reason: reason.zh, reason_en: reason.en, licence, as_of }
     }
 }
 

@@ -10,6 +10,7 @@ use rxing::qrcode::cpp_port::decoder::Decode;
 use rxing::qrcode::cpp_port::detector::{FindFinderPatterns, GenerateFinderPatternSets, SampleQR};
 use rxing::{Binarizer, Luma8Source};
 
+use super::genuine::Genuine;
 use super::{Finding, Judge, Reason, State, qr};
 
 /// Why a picture cannot be looked at.
@@ -87,25 +88,23 @@ pub(super) fn read_codes(bytes: &[u8], mut wanted: impl FnMut(&str) -> bool) -> 
 }
 
 /// Of several codes the genuine one counts.
-pub(super) fn judge(judge: &Judge, codes: &[String]) -> Finding {
-    let unasked = Judge { register: None, ..*judge };
-    let Some(best) = codes.iter().min_by_key(|text| qr::judge(&unasked, text).grade) else {
-        return Finding::c(
+pub(super) fn judge(judge: &Judge, codes: &[String]) -> Result<Genuine, Finding> {
+    let judged = |text: &String| qr::judge(judge, text);
+    let Some(first) = codes.first() else {
+        return Err(Finding::c(
             State::NoCode,
             Reason::new(
                 "图片中没有可识别的二维码，请靠近、对焦、避免反光后重拍",
                 "No QR code can be read in the picture; photograph it again from nearer, in focus, without glare",
             ),
-        );
+        ));
     };
-    let mut finding = qr::judge(judge, best);
-    if finding.licence.is_some() {
-        finding.reason.add(
-            "核验的是二维码，请与图上文字逐项比对",
-            "It is the code that was judged: compare what the picture shows with what is listed here",
-        );
-    }
-    finding
+    let genuine = codes.iter().find_map(|text| judged(text).ok()).map_or_else(|| judged(first), Ok)?;
+    let note = Reason::new(
+        "核验的是二维码，请与图上文字逐项比对",
+        "It is the code that was judged: compare what the picture shows with what is listed here",
+    );
+    Ok(Genuine { note: Some(note), ..genuine })
 }
 
 /// The picture in greys, upon white. Size first, from the header.

@@ -10,26 +10,26 @@ use crate::sign::TrustedKey;
 
 /// Judges a text that is the installation's address followed by digits, or the digits alone. Everything that no trusted
 /// key has signed gets one and the same answer, whatever is wrong with it.
-pub(super) fn judge(judge: &Judge, text: &str) -> Finding {
+pub(super) fn judge(judge: &Judge, text: &str) -> Result<Genuine, Finding> {
     let Some(genuine) = open(judge, text) else {
-        return Finding::c(
+        return Err(Finding::c(
             State::NotIssued,
             Reason::new("不是由可信密钥签发的证照二维码", "This is not the QR code of a licence issued by any key in the trust list"),
-        );
+        ));
     };
     let (address, _) = split(text);
     if !address.is_empty() && address != judge.verify_base {
         // The digits were copied from a genuine code; what a phone opens is somebody else's page.
         let base = judge.verify_base;
-        return Finding::c(
+        return Err(Finding::c(
             State::OtherAddress,
             Reason {
                 zh: format!("二维码网址不是“{base}”，请勿打开；如该网址属于发证机关，请在 verify_base 中设置"),
                 en: format!("Its address is not {base}, so do not open it; if it is the authority's own, set verify_base to it"),
             },
-        );
+        ));
     }
-    genuine.settle(judge, None)
+    Ok(genuine)
 }
 
 /// What the digits at the end of a text say, when a trusted key has signed them.
@@ -45,6 +45,7 @@ pub(super) fn open(judge: &Judge, text: &str) -> Option<Genuine> {
         digits: digits.to_owned(),
         statement: capsule.statement_hash,
         added: None,
+        note: None,
     })
 }
 

@@ -1,4 +1,4 @@
-//! What the register answers, and the register that a batch leaves behind: `report.jsonl`.
+//! What the register answers: the one in a database, and the one that a batch leaves behind, `report.jsonl`.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::record::Status;
+use crate::store::{Access, Store, StoreError};
 
 /// A register of what was issued. Asked once for each thing that is genuine, and never about anything else, so that nobody
 /// learns from it what was or was not issued.
@@ -25,6 +26,8 @@ pub struct Question<'q> {
     pub digits: &'q str,
     /// The first half of the statement's SHA-256: which version, and which 加注 of it.
     pub statement: &'q [u8; 16],
+    /// Its place in the status list; none for what was issued without a register.
+    pub status_index: Option<u32>,
 }
 
 /// What is known about an issued licence.
@@ -63,9 +66,55 @@ pub enum RegisterError {
         /// Why.
         cause: String,
     },
+    /// The database gives no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The register cannot be reached at the moment.
     #[error("{0}")]
     Unavailable(String),
+}
+
+/// The register of a service, read straight from its database.
+pub struct Database {
+    store: Store,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Database {
+    /// Opens `sqlite:PATH`, `postgres://…` or a data folder, to look things up.
+    pub fn open(address: &str) -> Result<Self, RegisterError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| RegisterError::Unavailable(e.to_string()))?;
+        let store = runtime.block_on(Store::open(address, Access::Read))?;
+        Ok(Self { store, runtime })
+    }
+}
+
+impl Register for Database {
+    fn answer(&self, question: &Question<'_>) -> Result<Option<Entry>, RegisterError> {
+        Ok(self.runtime.block_on(ask_store(&self.store, question))?)
+    }
+}
+
+/// What the database knows: one look-up by a unique number, a second one for a file.
+pub async fn ask_store(store: &Store, question: &Question<'_>) -> Result<Option<Entry>, StoreError> {
+    let Some(index) = question.status_index else { return Ok(None) };
+    let Some((annotation, licence)) = store.by_status_index(index).await? else { return Ok(None) };
+    if annotation.statement.hash16() != *question.statement {
+        return Ok(None);
+    }
+    let exact = match question.file {
+        None => annotation.digits.as_deref() == Some(question.digits),
+        Some(sha256) => store.by_file(sha256).await?.is_some_and(|(_, issued, _)| issued.id == annotation.id),
+    };
+    #[derive(Deserialize)]
+    struct Stated {
+        identifier: String,
+    }
+    let stated = serde_json::from_slice(&annotation.statement.bytes);
+    let Stated { identifier } =
+        stated.map_err(|e| StoreError::Corrupt { what: format!("statement of {}", annotation.id), why: e.to_string() })?;
+    Ok(Some(Entry { exact, identifier, version: annotation.version, latest: licence.version, status: licence.status }))
 }
 
 /// A batch's `report.jsonl`, read once. It knows files, codes and versions; of suspension and revocation it knows nothing.

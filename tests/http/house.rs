@@ -12,7 +12,7 @@ use certpress::http::{App, Demo, Identity, Parts, Telemetry, router};
 use certpress::issue::register::Register;
 use certpress::issue::{Envelopes, Line};
 use certpress::record::{self, Options, Record};
-use certpress::sign::Keyring;
+use certpress::sign::{Anchors, Keyring};
 use certpress::store::blobs::Blobs;
 use certpress::store::{Access, Act, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -75,14 +75,19 @@ fn keyring() -> Keyring {
     Keyring::from_seeds(b"certpress golden statement key 1", *b"certpress golden salt key, fixed")
 }
 
+/// The signers' folder of keys, made once.
+fn keys() -> &'static Path {
+    static KEYS: OnceLock<TempDir> = OnceLock::new();
+    KEYS.get_or_init(|| tempfile::tempdir().unwrap()).path()
+}
+
 /// One line for all tests: fonts, layouts and signers take a while to make.
-fn line() -> Arc<Line> {
-    static LINE: OnceLock<(Arc<Line>, TempDir)> = OnceLock::new();
-    let (line, _) = LINE.get_or_init(|| {
-        let keys = tempfile::tempdir().unwrap();
-        let settings = Settings { keys: keys.path().to_owned(), preview_dpi: 50, ..Settings::default() };
+pub fn line() -> Arc<Line> {
+    static LINE: OnceLock<Arc<Line>> = OnceLock::new();
+    let line = LINE.get_or_init(|| {
+        let settings = Settings { keys: keys().to_owned(), preview_dpi: 50, ..Settings::default() };
         let envelopes = Envelopes::open(&settings, &keyring(), opening()).unwrap();
-        (Arc::new(Line::open(&settings, keyring()).unwrap().sealed_by(envelopes)), keys)
+        Arc::new(Line::open(&settings, keyring()).unwrap().sealed_by(envelopes))
     });
     Arc::clone(line)
 }
@@ -144,7 +149,8 @@ impl House {
         let demo = Demo::new(&ring, samples().iter().map(|(id, record)| (id.clone(), record)));
         let identity: Arc<Identity> = Arc::new(demo.identity());
         let register = Register::new(line(), store, blobs, Arc::clone(&clock) as Arc<dyn Clock>, 256);
-        let app = App::new(settings, Parts { register, identity, telemetry: Telemetry::new(now), demo: Some(demo) });
+        let anchors = Anchors::read(&keys().join("trust")).unwrap();
+        let app = App::new(settings, Parts { register, anchors, identity, telemetry: Telemetry::new(now), demo: Some(demo) });
         Self { folder, routes: router(&app), app, clock }
     }
 

@@ -29,6 +29,7 @@ const ROUTES: &[(&str, &str, &str, &[&str])] = &[
     ("POST", "/api/v1/jobs/reissue", "{}", &["staff"]),
     ("GET", "/api/v1/jobs/none", "", &["staff", "auditor"]),
     ("GET", "/api/v1/audit", "", &["staff", "auditor"]),
+    ("POST", "/api/v1/forms/{form}", "{}", &["r01", "r02", "staff"]),
 ];
 
 #[tokio::test]
@@ -37,7 +38,7 @@ async fn every_route_knows_who_may_call_it() {
     let own = house.licence("r01").await;
     let entry = house.annotate("r01").await.json()["id"].as_str().unwrap().to_owned();
     for (method, path, body, allowed) in ROUTES {
-        let path = path.replace("{own}", &own).replace("{entry}", &entry);
+        let path = path.replace("{own}", &own).replace("{entry}", &entry).replace("{form}", "worker-renew");
         for who in [None, Some("r01"), Some("r02"), Some("staff"), Some("auditor"), Some("service")] {
             let request = house.request(who, method, &path).header("content-type", "application/json");
             let answer = house.send(request.body(Body::from(*body)).unwrap()).await;
