@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use certpress::sign::{Algorithm, FileSigner, Signer, cms, make_test_pki, pdf, ses, test_signer};
+use certpress::sign::{Algorithm, FileSigner, Signer, cms, make_test_pki, ofd, pdf, ses, test_signer};
 use divan::Bencher;
 use jiff::Timestamp;
 
@@ -96,4 +96,16 @@ fn ses_sign(bencher: Bencher) {
 fn ses_open(bencher: Bencher) {
     let value = ses::sign(&seal(), &signer("signer-sm2"), &CONTENT, "/Doc_0/Signs/Sign_0/Signature.xml", *AT).expect("seals");
     bencher.bench(|| ses::open(&value).expect("holds"));
+}
+
+/// An OFD of 60 KB: digest its twenty entries, prepare, seal, check, complete.
+#[divan::bench]
+fn ofd_seal(bencher: Bencher) {
+    let (seal, signer) = (seal(), signer("signer-sm2"));
+    let names: Vec<String> = (0..20).map(|number| format!("Doc_0/Res/font_{number}.ttf")).collect();
+    bencher.bench(|| {
+        let entries = names.iter().map(|name| ofd::Entry::of(name, &CONTENT[..3_000])).collect();
+        let mark = ofd::Mark::Seal { seal: &seal, page: 43, boundary: "136.2 213 42 42".to_owned() };
+        ofd::sign(entries, vec![mark], &[&signer], *AT).expect("seals")
+    });
 }

@@ -50,7 +50,11 @@ pub struct Settings {
     pub signer: BTreeMap<String, SignerSettings>,
     /// How PDF files are signed.
     pub pdf: PdfSettings,
-    /// The server that time-stamps signatures; without one they carry no time-stamp.
+    /// How OFD files are signed.
+    pub ofd: OfdSettings,
+    /// Seals; in demo those that a layout draws and that are not here are made.
+    pub seal: Vec<SealSettings>,
+    /// The server that time-stamps the signatures of PDF files; without one they carry no time-stamp.
     pub time_stamp: Option<TimeStampSettings>,
     /// The register and what is around it.
     pub service: ServiceSettings,
@@ -227,6 +231,39 @@ pub struct PdfSettings {
     pub signer: Option<String>,
 }
 
+/// `[ofd]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OfdSettings {
+    /// What kind of signature.
+    pub signature: OfdSignature,
+    /// Name of the signer of `signature = "sign"`; in demo it may also be one of the test PKI.
+    pub signer: Option<String>,
+}
+
+/// What kind of signature an OFD carries (GB/T 33190-2016 18.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OfdSignature {
+    /// An electronic seal for each seal that the page shows (GB/T 38540).
+    #[default]
+    Seal,
+    /// One signature that shows nothing (GB/T 35275); the page draws its seals.
+    Sign,
+}
+
+/// `[[seal]]`: a seal from a seal maker.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealSettings {
+    /// The words of the seal, as the layouts have them in `art.text`.
+    pub words: String,
+    /// The seal (`SESeal`, GB/T 38540), an `.esl` file.
+    pub file: PathBuf,
+    /// Name of the signer that holds it.
+    pub signer: String,
+}
+
 /// `[time_stamp]`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -256,6 +293,8 @@ impl Default for Settings {
             preview_dpi: 180,
             signer: BTreeMap::new(),
             pdf: PdfSettings::default(),
+            ofd: OfdSettings::default(),
+            seal: Vec::new(),
             time_stamp: None,
             service: ServiceSettings::default(),
         }

@@ -4,6 +4,7 @@ pub mod batch;
 mod envelope;
 pub mod gate;
 pub mod register;
+mod seals;
 mod time_stamp;
 
 pub use self::envelope::Envelopes;
@@ -245,6 +246,7 @@ impl Line {
             || self.envelopes.as_ref().ok_or_else(|| SignError::Device("this line only composes; it has no signers".to_owned()));
         match format {
             Format::Pdf => envelopes()?.pdf(self.pdf_renderer()?, document),
+            Format::Ofd => envelopes()?.ofd(self.ofd_renderer()?, document),
             _ => Ok(self.render(document, format)?),
         }
     }
@@ -254,7 +256,7 @@ impl Line {
         // Renderers are made when first asked for: a run that wants PDF alone does not draw preview faces.
         match format {
             Format::Pdf => self.pdf_renderer()?.render(document),
-            Format::Ofd => ready(self.ofd.get_or_init(|| OfdRenderer::new(&self.fonts, &self.faces)))?.render(document),
+            Format::Ofd => self.ofd_renderer()?.render(document),
             Format::Png => ready(self.png.get_or_init(|| PngRenderer::new(&self.fonts, &self.faces, self.preview_dpi)))?.render(document),
             Format::Svg => Ok(render::svg(&self.fonts, document).into_bytes()),
             Format::Txt => Ok(render::text(document).into_bytes()),
@@ -263,6 +265,10 @@ impl Line {
 
     fn pdf_renderer(&self) -> Result<&PdfRenderer, RenderError> {
         ready(self.pdf.get_or_init(|| PdfRenderer::new(&self.fonts, &self.faces)))
+    }
+
+    fn ofd_renderer(&self) -> Result<&OfdRenderer, RenderError> {
+        ready(self.ofd.get_or_init(|| OfdRenderer::new(&self.fonts, &self.faces)))
     }
 }
 

@@ -196,6 +196,14 @@ impl Rect {
     }
 }
 
+/// `x y w h` in millimetres, as OFD writes it.
+impl fmt::Display for Rect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { x, y, w, h } = self;
+        write!(f, "{x} {y} {w} {h}")
+    }
+}
+
 /// `[x, y, w, h]` in millimetres, as layouts write it.
 impl<'de> Deserialize<'de> for Rect {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -415,7 +423,11 @@ pub struct Seal {
     pub area: Rect,
     /// The art.
     pub art: Arc<Art>,
-    /// The words of the seal, for those who cannot see it.
+    /// The words on it, by which the electronic seal is known.
+    pub words: String,
+    /// Whether it is a person's name seal, not that of a body.
+    pub personal: bool,
+    /// What it is, for those who cannot see it.
     pub alt: String,
 }
 

@@ -12,18 +12,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use certpress::annotation::Wish;
+use certpress::clock::{Clock as _, SystemClock, shanghai_date};
 use certpress::config::{PdfSettings, Settings, TimeStampSettings};
 use certpress::issue::batch::{Batch, Summary};
 use certpress::issue::{Envelopes, Line};
-use certpress::record::Record;
+use certpress::record::{self, Options, Record};
 use certpress::render::Format;
 use certpress::sign::{cms, test_signer, timestamp};
 use jiff::Timestamp;
-use support::{fixed_instant, keyring, line, samples, scratch};
+use support::{fixed_instant, keyring, line, root, samples, scratch};
 
 /// Certificates have to hold on the day of the test: OpenSSL asks the machine's clock.
 fn now() -> Timestamp {
-    certpress::clock::Clock::now(&certpress::clock::SystemClock)
+    SystemClock.now()
 }
 
 fn record() -> Record {
@@ -35,8 +36,8 @@ fn settings(keys: &Path, signer: &str, server: Option<&str>) -> Settings {
     Settings { keys: keys.to_owned(), pdf: PdfSettings { signer: Some(signer.to_owned()) }, time_stamp, ..Settings::default() }
 }
 
-fn sealed(settings: &Settings) -> Result<Line, String> {
-    Envelopes::open(settings, &keyring(), now()).map(|envelopes| line().sealed_by(envelopes)).map_err(|e| e.to_string())
+fn envelopes(settings: &Settings) -> Result<Envelopes, String> {
+    Envelopes::open(settings, &keyring(), now()).map_err(|e| e.to_string())
 }
 
 fn pdf(line: &Line) -> Vec<u8> {
@@ -75,8 +76,10 @@ fn openssl(arguments: &[&str]) {
 fn every_kind_of_key_signs_the_whole_file() {
     let folder = scratch();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut line = line();
     for signer in ["signer-p256", "signer-rsa", "signer-ed25519", "signer-sm2"] {
-        let file = pdf(&sealed(&settings(folder.path(), signer, None)).unwrap());
+        line = line.sealed_by(envelopes(&settings(folder.path(), signer, None)).unwrap());
+        let file = pdf(&line);
         let (value, parts) = signature(&file);
         let opened = cms::open(&value).unwrap();
         assert!(opened.covers(&parts) && opened.time_stamp.is_none(), "{signer}");
@@ -142,8 +145,9 @@ fn a_time_stamp_is_inside_where_a_server_is_named() {
     std::fs::write(folder.path().join("serial"), "01\n").unwrap();
     let keys = folder.path().to_owned();
     let (url, asked) = serve(move |_, question| (200, stamp(&keys, question)));
+    let mut line = line();
     for (signer, asked_in_all) in [("signer-p256", 3), ("signer-ed25519", 6)] {
-        let line = sealed(&settings(folder.path(), signer, Some(&url))).unwrap();
+        line = line.sealed_by(envelopes(&settings(folder.path(), signer, Some(&url))).unwrap());
         for _ in 0..2 {
             let file = pdf(&line);
             let (value, parts) = signature(&file);
@@ -161,7 +165,7 @@ fn a_time_stamp_is_inside_where_a_server_is_named() {
 #[test]
 fn a_server_that_does_not_stamp_is_found_before_anything_is_issued() {
     let folder = scratch();
-    let refused = |url: &str| sealed(&settings(folder.path(), "signer-p256", Some(url))).err().unwrap();
+    let refused = |url: &str| envelopes(&settings(folder.path(), "signer-p256", Some(url))).err().unwrap();
     let (broken, _) = serve(|_, _| (500, Vec::new()));
     assert!(refused(&broken).contains("answers 500"), "{}", refused(&broken));
     let (endless, _) = serve(|_, _| (200, vec![0x30; 1 << 20]));
@@ -186,12 +190,14 @@ fn a_server_that_dies_in_the_middle_leaves_no_file() {
     std::fs::write(folder.path().join("serial"), "01\n").unwrap();
     let keys = folder.path().to_owned();
     let (url, _) = serve(move |asked, question| if asked < 2 { (200, stamp(&keys, question)) } else { (503, Vec::new()) });
-    let line = sealed(&settings(folder.path(), "signer-p256", Some(&url))).unwrap();
+    let line = line().sealed_by(envelopes(&settings(folder.path(), "signer-p256", Some(&url))).unwrap());
     let out = folder.path().join("out");
     let formats = [Format::Pdf, Format::Txt];
-    let batch = Batch { line: &line, out: &out, at: fixed_instant(), wish: Wish::default(), formats: &formats, jobs: 1 };
+    let reading = Options { today: shanghai_date(fixed_instant()), lenient_identifiers: false };
+    let batch = Batch { line: &line, out: &out, reading, at: fixed_instant(), wish: Wish::default(), formats: &formats, jobs: 1 };
     let mut said = Vec::new();
-    let summary = batch.run(samples().into_iter().take(2), |report| said.extend(report.message.clone())).unwrap();
+    let summary =
+        batch.run(record::inputs(&[root().join("samples/records")]).take(2), |report| said.extend(report.message.clone())).unwrap();
     assert_eq!(summary, Summary { issued: 1, failed: 1, ..Summary::default() });
     assert!(said[0].contains("no time-stamp") && said[0].contains("503"), "{said:?}");
     assert_eq!(std::fs::read_dir(out).unwrap().count(), 3, "two files of the first, nothing of the second, and the report");

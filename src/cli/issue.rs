@@ -1,6 +1,6 @@
 //! `certpress issue`: record files in, licences and a report out.
 
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +12,6 @@ use certpress::issue::{Envelopes, Line};
 use certpress::record::{self, Options};
 use certpress::render::Format;
 use certpress::sign::Keyring;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -84,7 +83,7 @@ pub fn run(args: &IssueArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         formats: &formats,
         jobs,
     };
-    let progress = progress();
+    let progress = super::progress();
     let mut table = Table::default();
     let summary = batch.run(record::inputs(&args.paths), |report| {
         progress.inc(1);
@@ -111,15 +110,6 @@ pub fn run(args: &IssueArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         }
         Summary { .. } => ExitCode::SUCCESS,
     })
-}
-
-/// A line on a terminal that counts; nothing elsewhere.
-fn progress() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {pos} records  {per_sec}  {elapsed}").expect("the template is well formed");
-    ProgressBar::new_spinner().with_style(style)
 }
 
 /// The records that were not issued, for people.

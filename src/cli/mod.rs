@@ -1,21 +1,28 @@
 //! The command line, a file for each subcommand; the only place that joins rooms by hand.
 
+mod audit;
+mod backup;
 mod doctor;
 mod form;
+mod import;
 mod issue;
 mod keys;
 mod layout;
 mod list;
+mod register;
+mod reissue;
 mod rows;
 mod serve;
 mod verify;
 mod whole;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use certpress::config::{Overrides, Settings};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Issues electronic licences as PDF and OFD with verifiable QR codes.
 #[derive(Parser)]
@@ -57,6 +64,16 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Run the service: the register, the API, and the answers to the public
     Serve(serve::ServeArgs),
+    /// Load record files into the register
+    Import(import::ImportArgs),
+    /// Give many licences their next version
+    Reissue(reissue::ReissueArgs),
+    /// Copy the register to a file while it serves
+    Backup(backup::BackupArgs),
+    /// Put a backup where no register is yet
+    Restore(backup::RestoreArgs),
+    /// Check the trail of every change and every look
+    Audit(audit::AuditArgs),
     /// Check that fonts, layouts, samples and keys are in order
     Doctor(doctor::DoctorArgs),
 }
@@ -73,6 +90,11 @@ pub fn run() -> ExitCode {
         Command::List(args) => list::run(&args),
         Command::Keys(args) => keys::run(&args, &settings),
         Command::Serve(args) => serve::run(&args, settings),
+        Command::Import(args) => import::run(&args, &settings),
+        Command::Reissue(args) => reissue::run(&args, &settings),
+        Command::Backup(args) => backup::back_up(&args, &settings),
+        Command::Restore(args) => backup::run_restore(&args, &settings),
+        Command::Audit(args) => audit::run(&args, &settings),
         Command::Doctor(args) => doctor::run(&args, &settings),
     });
     result.unwrap_or_else(|error| {
@@ -90,4 +112,13 @@ pub fn run() -> ExitCode {
 fn instant(as_of: Option<jiff::Timestamp>) -> jiff::Timestamp {
     use certpress::clock::{Clock, SystemClock};
     as_of.unwrap_or_else(|| SystemClock.now())
+}
+
+/// A line on a terminal that counts; nothing elsewhere.
+fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {pos} records  {per_sec}  {elapsed}").expect("the template is well formed");
+    ProgressBar::new_spinner().with_style(style)
 }

@@ -12,11 +12,12 @@ use certpress::issue::register::Register;
 use certpress::issue::{Envelopes, Line};
 use certpress::record::{self, Loaded, Options};
 use certpress::sign::{Anchors, Keyring};
-use certpress::store::blobs::Blobs;
 use certpress::store::{Access, Act, Search, Store};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+
+use super::register;
 
 /// Run the service: the register, the API, and the answers to the public
 ///
@@ -87,11 +88,9 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     let index_key = *keyring.salt;
     let line = Line::open(settings, keyring)?.sealed_by(envelopes);
 
-    let data = service.data.display().to_string();
-    let address = service.database.as_deref().unwrap_or(&data);
-    let store = Store::open(address, Access::Write { create: args.create || args.demo, index_key }).await?;
+    let store = Store::open(&register::address(service), Access::Write { create: args.create || args.demo, index_key }).await?;
     refuse_old_clock(&store, now).await?;
-    let blobs = Blobs::open(service.blobs.as_deref().unwrap_or(&service.data.join("blobs").display().to_string()))?;
+    let blobs = register::blobs(service)?;
     if args.demo && store.search(&Search { limit: Some(1), ..Search::default() }).await?.items.is_empty() {
         let records: Vec<_> = samples.into_iter().filter_map(|sample| sample.record.ok()).collect();
         store.load(&Act::new("demo", now).because("samples"), &records).await?;

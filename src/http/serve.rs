@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::connection::{Patient, Peer};
+use super::connection::{PATIENCE, Patient, Peer};
 use super::{App, health, router};
 
 /// How long requests that have begun may take after the signal to stop.
@@ -20,7 +20,7 @@ pub async fn serve(app: App, listener: TcpListener, metrics: TcpListener, stop: 
     tokio::spawn(Arc::clone(&app.identity).keep_fresh());
     tokio::spawn(work(app.clone()));
     let service = router(&app).into_make_service_with_connect_info::<Peer>();
-    let service = axum::serve(Patient(listener), service).with_graceful_shutdown(app.stopped());
+    let service = axum::serve(Patient(listener, PATIENCE), service).with_graceful_shutdown(app.stopped());
     let numbers = axum::serve(metrics, health::metrics(app.clone())).with_graceful_shutdown(app.stopped());
     let mut service = std::pin::pin!(service.into_future());
     let numbers = tokio::spawn(numbers.into_future());

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::seals::Seals;
 use super::time_stamp::TimeStampServer;
 use super::{LineError, NotIssued};
 use crate::config::{Mode, Settings};
 use crate::layout::Document;
-use crate::render::PdfRenderer;
+use crate::render::{OfdRenderer, PdfRenderer};
 use crate::sign::{Keyring, SignError, Signer, is_test, open_signer, pdf, test_signer};
 
 /// The signers of files, and the server that time-stamps their signatures.
 pub struct Envelopes {
     pdf: Arc<dyn Signer>,
+    ofd: Seals,
     time_stamps: Option<TimeStampServer>,
 }
 
@@ -31,7 +33,8 @@ impl Envelopes {
         })?;
         let pdf = open_named(settings, pdf, now)?;
         let time_stamps = settings.time_stamp.as_ref().map(|server| TimeStampServer::open(server, pdf.algorithm(), now)).transpose()?;
-        Ok(Self { pdf, time_stamps })
+        let ofd = Seals::open(settings, now)?;
+        Ok(Self { pdf, ofd, time_stamps })
     }
 
     /// The signer of PDF files.
@@ -60,6 +63,11 @@ impl Envelopes {
         }
         Err(SignError::TimeStamp("the server's tokens grow from one to the next".to_owned()).into())
     }
+
+    /// The document as a signed OFD file.
+    pub(super) fn ofd(&self, renderer: &OfdRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
+        self.ofd.sign(renderer, document)
+    }
 }
 
 /// What counts and what is a test must not stand in one file.
@@ -77,7 +85,7 @@ fn check_statement_key(settings: &Settings, keyring: &Keyring) -> Result<(), Lin
 }
 
 /// A signer by its name in the settings, or in demo in the test PKI.
-fn open_named(settings: &Settings, name: &str, now: Timestamp) -> Result<Arc<dyn Signer>, LineError> {
+pub(super) fn open_named(settings: &Settings, name: &str, now: Timestamp) -> Result<Arc<dyn Signer>, LineError> {
     let signer: Arc<dyn Signer> = match (settings.signer.get(name), settings.mode) {
         (Some(found), _) => open_signer(found)?,
         (None, Mode::Demo) => Arc::new(test_signer(&settings.keys, name, now)?),

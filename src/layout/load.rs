@@ -363,7 +363,13 @@ impl Loader<'_> {
         let (w, h) = art.size;
         let area = Rect { x: Length::mm(x) - w / 2, y: Length::mm(y) - h / 2, w, h };
         self.within(at, area, sheet);
-        let seal = Seal { area, art: Arc::new(art), alt: spec.alt.clone() };
+        let seal = Seal {
+            area,
+            art: Arc::new(art),
+            words: spec.art.text.clone(),
+            personal: spec.art.shape == art::SealShape::Square,
+            alt: spec.alt.clone(),
+        };
         Some(Slot { place: self.source.place(at), label: spec.alt.clone(), over: spec.over, kind: SlotKind::Seal(seal) })
     }
 

@@ -8,7 +8,7 @@ mod specimen;
 mod svg;
 mod text;
 
-pub use ofd::OfdRenderer;
+pub use ofd::{OfdRenderer, Unsigned};
 pub use pdf::PdfRenderer;
 pub use png::PngRenderer;
 pub use svg::render as svg;

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use image::imageops::{self, FilterType};
 use image::{Rgba, RgbaImage};
 use skrifa::outline::OutlinePen;
-use tiny_skia::{Color, FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, PixmapPaint, PremultipliedColorU8, Stroke, Transform};
+use tiny_skia::{
+    Color, ColorU8, FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, PixmapPaint, PremultipliedColorU8, Stroke, Transform,
+};
 
 use super::RenderError;
 use crate::font::Fonts;
@@ -199,19 +201,39 @@ impl Canvas {
         (left, top, (right - left).max(1) as u32, (bottom - top).max(1) as u32)
     }
 
+    /// The ink, where everything is drawn with one, as a seal is.
+    fn one_ink(&self) -> Option<ColorU8> {
+        let fullest = self.pixels.pixels().iter().max_by_key(|p| p.alpha()).filter(|p| p.alpha() > 0)?;
+        let same = |p: &PremultipliedColorU8| p.alpha() < fullest.alpha() || p == fullest;
+        self.pixels.pixels().iter().all(same).then(|| fullest.demultiply())
+    }
+
     /// Fixed settings, no time and no text: the bytes depend on the pixels alone.
     fn encode(&self, transparent: bool) -> Result<Vec<u8>, RenderError> {
         let pixels = self.pixels.pixels();
-        let data: Vec<u8> = if transparent {
-            pixels.iter().map(PremultipliedColorU8::demultiply).flat_map(|p| [p.red(), p.green(), p.blue(), p.alpha()]).collect()
-        } else {
-            pixels.iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect()
-        };
         let mut out = Vec::new();
         let mut encoder = png::Encoder::new(&mut out, self.pixels.width(), self.pixels.height());
-        encoder.set_color(if transparent { png::ColorType::Rgba } else { png::ColorType::Rgb });
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::Balanced);
+        let data: Vec<u8> = if !transparent {
+            encoder.set_color(png::ColorType::Rgb);
+            encoder.set_compression(png::Compression::Balanced);
+            pixels.iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect()
+        } else if let Some(ink) = self.one_ink() {
+            // Three shades of it and none are enough for smooth edges in print: two bits a pixel.
+            let shade = |alpha: u8| (u16::from(alpha) * 3 + u16::from(ink.alpha()) / 2) / u16::from(ink.alpha());
+            encoder.set_color(png::ColorType::Indexed);
+            encoder.set_depth(png::BitDepth::Two);
+            encoder.set_compression(png::Compression::High);
+            encoder.set_palette([ink.red(), ink.green(), ink.blue()].repeat(4));
+            encoder.set_trns([0, 1, 2, 3].map(|shade| (u16::from(ink.alpha()) * shade / 3) as u8).to_vec());
+            let packed =
+                |four: &[PremultipliedColorU8]| (0..4).map(|i| four.get(i).map_or(0, |p| shade(p.alpha()) as u8) << (6 - 2 * i)).sum();
+            pixels.chunks(self.pixels.width() as usize).flat_map(|row| row.chunks(4).map(packed)).collect()
+        } else {
+            encoder.set_color(png::ColorType::Rgba);
+            encoder.set_compression(png::Compression::High);
+            pixels.iter().map(PremultipliedColorU8::demultiply).flat_map(|p| [p.red(), p.green(), p.blue(), p.alpha()]).collect()
+        };
         // Guilloche repeats row after row; filters hide that: they made files a third larger and took longer.
         encoder.set_filter(png::Filter::NoFilter);
         encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
@@ -382,7 +404,13 @@ mod tests {
         let rect = Rect::mm(0.0, 0.0, 10.0, 10.0);
         let art = Arc::new(Art { size: (rect.w, rect.h), paths: vec![specimen::bar(rect, Rgb(0xd9, 0x22, 0x1f), 204)] });
         let below = Item::Path(specimen::bar(Rect::mm(40.0, 40.0, 10.0, 20.0), Rgb::BLACK, 255));
-        let seal = Item::Seal(Seal { area: Rect::mm(40.0, 40.0, 20.0, 20.0), art: Arc::clone(&art), alt: String::new() });
+        let seal = Item::Seal(Seal {
+            area: Rect::mm(40.0, 40.0, 20.0, 20.0),
+            art: Arc::clone(&art),
+            words: String::new(),
+            personal: false,
+            alt: String::new(),
+        });
         let picture = pixels(&draw(&only(&fonts, vec![below, seal]), &fonts, &[]));
         let close = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 1);
         assert!(close(at(&picture, 45.0, 50.0), [174, 27, 25]), "red at four fifths over black: {:?}", at(&picture, 45.0, 50.0));

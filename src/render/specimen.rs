@@ -84,10 +84,12 @@ pub fn document(fonts: &Fonts) -> Document {
         Item::Image(Image { area, picture: Arc::new(picture), alt: alt.to_owned() })
     };
     let seal = |toml, x: f64, y: f64| {
-        let art = Arc::new(art::seal(&toml::from_str(toml).expect("a good seal"), fonts).expect("a drawn seal"));
+        let spec: art::SealSpec = toml::from_str(toml).expect("a good seal");
+        let art = Arc::new(art::seal(&spec, fonts).expect("a drawn seal"));
         let (w, h) = art.size;
         let area = Rect { x: Length::mm(x) - w / 2, y: Length::mm(y) - h / 2, w, h };
-        Item::Seal(Seal { area, art, alt: "测试专用章".to_owned() })
+        let personal = spec.shape == art::SealShape::Square;
+        Item::Seal(Seal { area, art, words: spec.text, personal, alt: "测试专用章".to_owned() })
     };
     let items = vec![
         line("Hei", "姓　　名：王䶮 𬎆 㛃 O'Brien", 30.0, 92.0, 16.0),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -51,38 +51,45 @@ const MOST_ALONG: usize = 6;
 const MOST_CHECKED: usize = 10_000;
 
 impl Anchors {
-    /// Reads folders or PEM files: certificates that name themselves as issuer are roots, others stand between; revocation
-    /// lists count when their issuer signed them. Other keys in the same files are not looked at.
+    /// Reads a folder of PEM files, or one: certificates that name themselves as issuer are roots, others stand between;
+    /// revocation lists count when their issuer signed them. Other keys in the same files are not looked at. Beside the
+    /// `trust/` of a keys folder, `certificates/` has what stands between and the lists; nothing there is believed by itself.
     pub fn read(path: &Path) -> Result<Self, SignError> {
+        let mut anchors = Self::default();
+        anchors.read_all(path)?;
+        let beside = path.with_file_name("certificates");
+        if path.is_dir() && beside.is_dir() {
+            let roots = anchors.roots.len();
+            anchors.read_all(&beside)?;
+            anchors.roots.truncate(roots);
+        }
+        Ok(anchors)
+    }
+
+    fn read_all(&mut self, path: &Path) -> Result<(), SignError> {
         let mut files = vec![path.to_owned()];
         if path.is_dir() {
             let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
             files = entries.map_err(|cause| SignError::file("read", path, cause))?.iter().map(fs::DirEntry::path).collect();
             files.sort();
         }
-        let mut anchors = Self::default();
-        for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "pem")) {
-            anchors.read_file(file)?;
-        }
-        Ok(anchors)
+        files.iter().filter(|file| file.extension().is_some_and(|e| e == "pem")).try_for_each(|file| self.read_file(file))
     }
 
-    fn read_file(&mut self, file: &PathBuf) -> Result<(), SignError> {
+    fn read_file(&mut self, file: &Path) -> Result<(), SignError> {
         let text = super::keyfile::read_public(file)?;
         if text.contains("-----BEGIN CERTIFICATE-----") {
             let (roots, between): (Vec<_>, Vec<_>) = Certificate::read_chain(file)?.into_iter().partition(Certificate::is_root);
             self.roots.extend(roots);
-            self.between.extend(between);
+            // Each signer's file repeats those above it.
+            self.between.extend(between.into_iter().filter(may_issue));
+            self.between.sort_by(|a, b| a.der().cmp(b.der()));
+            self.between.dedup_by(|a, b| a.der() == b.der());
         }
         if text.contains("-----BEGIN X509 CRL-----") {
             self.lists.push(RevocationList::read(file)?);
         }
         Ok(())
-    }
-
-    /// Whether no root is believed.
-    pub fn is_empty(&self) -> bool {
-        self.roots.is_empty()
     }
 
     /// Follows a signer's certificate to a root as of an instant, and gives that root. `along` came with the signature: the

@@ -9,6 +9,7 @@ mod certificate;
 pub mod cms;
 mod keyfile;
 mod keyring;
+pub mod ofd;
 #[cfg(test)]
 mod openssl;
 pub mod pdf;

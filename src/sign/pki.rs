@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::LazyLock;
 
-use der::asn1::{Any, BitString, GeneralizedTime, UtcTime};
+use der::asn1::{Any, BitString, GeneralizedTime, Ia5String, ObjectIdentifier, UtcTime};
 use der::oid::AssociatedOid;
+use der::oid::db::rfc5280::{ID_KP_EMAIL_PROTECTION, ID_KP_TIME_STAMPING};
 use der::{Decode as _, Encode, EncodePem as _, Sequence};
 use jiff::{SignedDuration, Timestamp};
 use pkcs8::der::pem::LineEnding;
@@ -14,8 +15,10 @@ use sha2::{Digest as _, Sha256};
 use x509_cert::Version;
 use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
 use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::crl::dp::DistributionPoint;
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CrlNumber, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, CrlNumber, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectKeyIdentifier,
 };
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
@@ -65,6 +68,8 @@ pub fn is_test(certificate: &Certificate) -> bool {
 struct Plan {
     country: String,
     organisation: String,
+    /// Where the lists of revoked certificates would be published.
+    revocation_lists: String,
     certificate: Vec<Entry>,
 }
 
@@ -110,6 +115,12 @@ impl Entry {
         let text = format!("CN={},O={},C={}", self.name, PLAN.organisation, PLAN.country);
         Name::from_str(&text).expect("the plan's names are plain text")
     }
+
+    fn revocation_list(&self) -> CrlDistributionPoints {
+        let address = Ia5String::new(&format!("{}{}.crl", PLAN.revocation_lists, self.issuer)).expect("the plan's address is ASCII");
+        let name = DistributionPointName::FullName(vec![GeneralName::UniformResourceIdentifier(address)]);
+        CrlDistributionPoints(vec![DistributionPoint { distribution_point: Some(name), reasons: None, crl_issuer: None }])
+    }
 }
 
 /// Where the test PKI's files are, beside the statement keys.
@@ -126,10 +137,9 @@ impl Place<'_> {
     }
 
     fn revocations(&self, id: &str) -> PathBuf {
-        self.0.join("trust").join(format!("{id}.crl.pem"))
+        self.0.join("certificates").join(format!("{id}.crl.pem"))
     }
 
-    /// What verifiers need: roots, and the CAs below them.
     fn root(&self, id: &str) -> PathBuf {
         self.0.join("trust").join(format!("{id}.pem"))
     }
@@ -161,8 +171,6 @@ impl Place<'_> {
         keyfile::write(&self.private(&entry.id), key.to_pkcs8_pem().as_bytes(), Access::Private)?;
         keyfile::write(&self.certificate(entry), pem.as_bytes(), Access::Public)?;
         if entry.purpose == Purpose::Ca {
-            // A seal carries its signer's certificate alone, so verifiers need what stands between it and the root.
-            keyfile::write(&self.root(&entry.id), pem.as_bytes(), Access::Public)?;
             self.make_revocations(entry, now)?;
         }
         Ok(())
@@ -220,6 +228,9 @@ struct Issuer {
     chain: String,
 }
 
+/// RFC 9336 3.1.
+const DOCUMENT_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.36");
+
 /// A certificate as RFC 5280 4.1 lays it out, to be signed.
 #[derive(Sequence)]
 struct ToBeSigned {
@@ -262,9 +273,15 @@ fn certify(entry: &Entry, spki: &[u8], issuer_spki: &[u8], issuer: &Name, key: &
         extension(false, &SubjectKeyIdentifier(octets(&key_identifier(spki)))),
         authority(issuer_spki),
     ];
-    if entry.purpose == Purpose::TimeStamp {
+    match entry.purpose {
+        Purpose::Ca => {}
+        // RFC 9336, and the one that older programs ask of who signs documents.
+        Purpose::Signer => extensions.push(extension(false, &ExtendedKeyUsage(vec![DOCUMENT_SIGNING, ID_KP_EMAIL_PROTECTION]))),
         // RFC 3161 2.3: this purpose alone, and critical.
-        extensions.push(extension(true, &ExtendedKeyUsage(vec![der::oid::db::rfc5280::ID_KP_TIME_STAMPING])));
+        Purpose::TimeStamp => extensions.push(extension(true, &ExtendedKeyUsage(vec![ID_KP_TIME_STAMPING]))),
+    }
+    if !entry.is_root() {
+        extensions.push(extension(false, &entry.revocation_list()));
     }
     let algorithm = key.algorithm().identifier();
     // Of the key, so that it is unique per issuer without a counter; positive, at most 20 bytes (RFC 5280 4.1.2.2).

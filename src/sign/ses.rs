@@ -152,6 +152,7 @@ impl Prepared {
 #[derive(Clone, Debug)]
 pub struct Seal {
     der: Vec<u8>,
+    digest: Vec<u8>,
     info: SealInfo,
     maker: Certificate,
 }
@@ -168,12 +169,17 @@ impl Seal {
         if !known {
             return Err(SesFault::Malformed("it is no seal of version 4 with certificates".to_owned()));
         }
-        Ok(Self { der: der.to_vec(), info, maker })
+        Ok(Self { der: der.to_vec(), digest: Algorithm::Sm2.digest(&[der]), info, maker })
     }
 
     /// The exact bytes.
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// SM3 of the exact bytes.
+    pub fn digest(&self) -> &[u8] {
+        &self.digest
     }
 
     /// The words on it.

@@ -3,7 +3,7 @@
 mod package;
 mod xml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,14 +32,22 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Finding> {
         return Err(Finding::c(State::Unreadable, reason));
     }
     let package = Package::new(&entries);
-    let list = package.signatures()?;
+    let (list_path, list) = package.signatures()?;
     let signatures = list.iter().map(|reference| Signature::read(&package, reference)).collect::<Result<Vec<_>, _>>()?;
-    let mut test = false;
-    for signature in &signatures {
-        signature.compare(&package)?;
-        test |= signature.check(judge)?;
+    // Digests first: they say what was changed, and cost less than signatures.
+    signatures.iter().try_for_each(|signature| signature.compare(&package))?;
+    let tests = signatures.iter().map(|signature| signature.check(judge)).collect::<Result<Vec<_>, _>>()?;
+    // Else seals could be taken off the list, or what is listed be called something else.
+    for path in ["OFD.xml", &list_path] {
+        if !signatures.last().is_some_and(|last| last.covers(path)) {
+            return Err(about(
+                path,
+                "未被最后的签章覆盖，签章可能被移除",
+                "is not covered by the last seal, so seals may have been taken off",
+            ));
+        }
     }
-    let added = package.uncovered(&list, &signatures);
+    let added = package.uncovered(&list_path, &list, &signatures);
     let attachment = |name: &str| {
         let covered = signatures.iter().any(|signature| signature.covers(name));
         package.entries.get(name).filter(|_| covered).map(|part| part.bytes.to_vec()).ok_or_else(|| {
@@ -53,7 +61,7 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Finding> {
     Ok(Envelope {
         statement: attachment("Doc_0/Attachs/statement.json")?,
         metadata: attachment("Doc_0/Attachs/metadata.xml")?,
-        test,
+        test: tests.contains(&true),
         added,
     })
 }
@@ -111,8 +119,8 @@ impl<'e> Package<'e> {
         element.ok_or_else(|| about(path, "不是签发时的写法", "is not written like those issued"))
     }
 
-    /// What the file lists as signatures, in the order of signing.
-    fn signatures(&self) -> Result<Vec<Listed>, Finding> {
+    /// Where the file lists its signatures, and which, in the order of signing.
+    fn signatures(&self) -> Result<(String, Vec<Listed>), Finding> {
         let start = self.xml("OFD.xml", "OFD")?;
         let Some(list) = start.path(&["DocBody", "Signatures"]) else {
             return Err(Finding::c(State::Unsigned, Reason::new("文件没有签章，不是证照", "The file has no seal, so it is no licence")));
@@ -130,23 +138,23 @@ impl<'e> Package<'e> {
             };
             found.push(Listed { is_seal, path: inside(&path, location) });
         }
-        if found.is_empty() || found.len() > MOST_SIGNATURES {
+        let paths: BTreeSet<&str> = found.iter().map(|listed: &Listed| listed.path.as_str()).collect();
+        if found.is_empty() || found.len() > MOST_SIGNATURES || paths.len() < found.len() {
             return Err(odd());
         }
-        Ok(found)
+        Ok((path, found))
     }
 
     /// What no signature covers, though it must: each signature covers all but its own two files, and all but the last
     /// leave out what is made after them.
-    fn uncovered(&self, list: &[Listed], signatures: &[Signature]) -> Option<Reason> {
+    fn uncovered(&self, list_path: &str, list: &[Listed], signatures: &[Signature]) -> Option<Reason> {
         let mut names: Vec<&str> = Vec::new();
         for (number, signature) in signatures.iter().enumerate() {
             let later: Vec<&str> =
                 list[number + 1..].iter().filter_map(|later| later.path.rsplit_once('/')).map(|(folder, _)| folder).collect();
             let is_later = |name: &str| {
                 !later.is_empty()
-                    && (name.ends_with("/Signatures.xml")
-                        || later.iter().any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))))
+                    && (name == list_path || later.iter().any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))))
             };
             let own = [signature.path, signature.value_path.as_str()];
             names.extend(self.entries.keys().filter(|name| !signature.covers(name) && !own.contains(name) && !is_later(name)));

@@ -199,3 +199,86 @@ impl Register for Report {
 fn licence_of(identifier: &str) -> &str {
     identifier.rsplitn(3, '.').nth(2).unwrap_or(identifier)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{BASE, digits, judge, trusted};
+    use super::super::{Grade, Judge, State, Verdict};
+    use super::*;
+
+    const AT: &str = "2021-05-01T00:00:00Z";
+
+    /// A report of codes with their versions, all of one licence.
+    fn report(lines: &[(usize, u16)]) -> Report {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.jsonl");
+        let line = |(vector, version): &(usize, u16)| {
+            serde_json::json!({
+                "outcome": "issued", "identifier": format!("1.2.156.3005.2.TYPE.BODY.SERIAL.{version:03}.X"), "version": version,
+                "qr": format!("{BASE}{}", digits(*vector)), "files": {"pdf": {"path": "x.pdf", "bytes": 1, "sha256": "00".repeat(32)}},
+            })
+        };
+        let refused = serde_json::json!({"outcome": "refused", "identifier": null, "version": 1, "qr": null, "files": {}});
+        let text: String = lines.iter().map(line).chain([refused]).map(|line| format!("{line}\n")).collect();
+        std::fs::write(&path, text).unwrap();
+        Report::read(&path).unwrap()
+    }
+
+    fn judged(report: &dyn Register) -> Verdict {
+        let keys = trusted(false);
+        let judge = Judge { register: Some(report), ..judge(&keys, AT) };
+        judge.text(&format!("{BASE}{}", digits(0)))
+    }
+
+    #[test]
+    fn what_the_register_knows_is_grade_a_and_what_it_does_not_know_b() {
+        let known = judged(&report(&[(0, 1)]));
+        assert_eq!((known.grade, known.state), (Grade::A, State::Valid));
+        let licence = known.licence.unwrap();
+        assert_eq!((licence.version, licence.superseded_by), (Some(1), None));
+        assert_eq!(licence.identifier.as_deref(), Some("1.2.156.3005.2.TYPE.BODY.SERIAL.001.X"));
+        let unknown = judged(&report(&[(1, 1)]));
+        assert_eq!((unknown.grade, unknown.state), (Grade::B, State::Valid));
+        assert!(unknown.reason.contains("没有这份证照") && unknown.reason_en.contains("knows no such licence"), "{}", unknown.reason);
+    }
+
+    #[test]
+    fn a_later_version_supersedes_the_earlier() {
+        for order in [[(0, 1), (1, 2)], [(1, 2), (0, 1)]] {
+            let verdict = judged(&report(&order));
+            assert_eq!((verdict.grade, verdict.state), (Grade::A, State::Superseded));
+            assert!(verdict.reason.starts_with("已被第 2 版取代") && verdict.reason_en.starts_with("Version 2 has replaced it"));
+            assert_eq!(verdict.licence.unwrap().superseded_by, Some(2));
+        }
+        assert_eq!(judged(&report(&[(0, 2), (1, 1)])).state, State::Valid);
+    }
+
+    #[test]
+    fn a_status_other_than_valid_comes_first() {
+        struct Says(Option<Status>);
+        impl Register for Says {
+            fn answer(&self, question: &Question<'_>) -> Result<Option<Entry>, RegisterError> {
+                assert_eq!((question.file, question.digits), (None, digits(0).as_str()));
+                let status = self.0.ok_or_else(|| RegisterError::Unavailable("connection refused".to_owned()))?;
+                Ok(Some(Entry { exact: true, identifier: "1.2.3".to_owned(), version: 1, latest: 2, status }))
+            }
+        }
+        let states = Status::ALL.map(|status| judged(&Says(Some(status))).state);
+        assert_eq!(states, [State::Superseded, State::Suspended, State::Cancelled, State::Revoked, State::Withdrawn]);
+        let silent = judged(&Says(None));
+        assert_eq!((silent.grade, silent.state), (Grade::B, State::Valid));
+        assert!(silent.reason_en.contains("gives no answer: connection refused"), "{}", silent.reason_en);
+    }
+
+    #[test]
+    fn what_is_no_report_is_named_by_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.jsonl");
+        std::fs::write(&path, "{\"outcome\":\"refused\",\"files\":{}}\nhello\n").unwrap();
+        let error = Report::read(&path).unwrap_err().to_string();
+        assert!(error.contains("report.jsonl:2: is no line of a report"), "{error}");
+        std::fs::write(&path, "{\"outcome\":\"issued\",\"files\":{}}\n").unwrap();
+        assert!(Report::read(&path).unwrap_err().to_string().contains("has no identifier"));
+        assert!(Report::read(&folder.path().join("none")).unwrap_err().to_string().contains("name the report.jsonl"));
+    }
+}

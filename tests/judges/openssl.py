@@ -1,7 +1,7 @@
 """OpenSSL: the CMS of a PDF holds over its bytes as CAdES, and its chain leads to our root.
 
 Its `cms` knows ECDSA and RSA. For Ed25519 and SM2 the attributes are taken apart here, and OpenSSL verifies the value
-over them; chain and revocation are its own work for all.
+over them. The chain is its own work for all, revocation for all but SM2.
 """
 
 import hashlib
@@ -11,10 +11,11 @@ from pathlib import Path
 
 from asn1crypto import pem
 
-from report import folder, licences, verdict
+from report import each, verdict
 from signature import REVOKED, ROOT, SM2_ROOT, Signature
 
-SM2_ID = ["-sigopt", "distid:1234567812345678"]
+SM2_ID = "distid:1234567812345678"
+SM2_LINK = ("-partial_chain", "-vfyopt", SM2_ID)
 
 
 def openssl(*arguments: object) -> str | None:
@@ -24,16 +25,19 @@ def openssl(*arguments: object) -> str | None:
 
 
 def chain(signature: Signature, place: Path) -> list[str]:
-    own, *issuers = (pem.armor("CERTIFICATE", c.dump()) for c in signature.certificates)
-    (place / "own").write_bytes(own)
-    (place / "issuers").write_bytes(b"".join(issuers))
-    sm2 = signature.algorithm == "sm2"
-    lists = [file.with_name(f"sm2-{file.name}") if sm2 else file for file in REVOKED]
-    (place / "crl").write_bytes(b"".join(file.read_bytes() for file in lists))
-    options = ["-vfyopt", "distid:1234567812345678"] if sm2 else []
-    said = openssl("verify", *options, "-crl_check_all", "-CRLfile", place / "crl", "-CAfile", SM2_ROOT if sm2 else ROOT,
-                   "-untrusted", place / "issuers", "-x509_strict", place / "own")
-    return [f"chain: {said}"] if said else []
+    own, *issuers = (place / f"{i}.pem" for i in range(len(signature.certificates)))
+    for file, certificate in zip((own, *issuers), signature.certificates, strict=True):
+        file.write_bytes(pem.armor("CERTIFICATE", certificate.dump()))
+    if signature.algorithm == "sm2":
+        # OpenSSL can be told the SM2 user id for the last certificate only, so it judges link by link.
+        above = (*issuers, SM2_ROOT)
+        links = [(*SM2_LINK, "-trusted", issuer, file) for file, issuer in zip((own, *issuers), above, strict=True)]
+    else:
+        lists = place / "lists"
+        lists.write_bytes(b"".join(file.read_bytes() for file in REVOKED))
+        untrusted = [part for file in issuers for part in ("-untrusted", file)]
+        links = [("-x509_strict", "-crl_check_all", "-CRLfile", lists, "-CAfile", ROOT, *untrusted, own)]
+    return [f"chain: {said}" for link in links if (said := openssl("verify", *link))]
 
 
 def envelope(signature: Signature, place: Path) -> tuple[list[str], str]:
@@ -50,10 +54,9 @@ def envelope(signature: Signature, place: Path) -> tuple[list[str], str]:
     (place / "attributes").write_bytes(signature.signer["signed_attrs"].untag().dump())
     (place / "value").write_bytes(signature.signer["signature"].native)
     key = place / "key"
-    with key.open("wb") as out:
-        subprocess.run(["openssl", "x509", "-in", place / "own", "-noout", "-pubkey"], stdout=out, check=True)
+    key.write_bytes(subprocess.run(["openssl", "x509", "-in", place / "0.pem", "-noout", "-pubkey"], capture_output=True, check=True).stdout)
     if signature.algorithm == "sm2":
-        said = openssl("dgst", "-sm3", *SM2_ID, "-verify", key, "-signature", place / "value", place / "attributes")
+        said = openssl("dgst", "-sm3", "-sigopt", SM2_ID, "-verify", key, "-signature", place / "value", place / "attributes")
     else:
         said = openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", key, "-sigfile", place / "value", "-in", place / "attributes")
     return faults + ([f"value: {said}"] if said else []), f"digest by {digest}, value over the attributes"
@@ -67,10 +70,4 @@ def judge(file: Path) -> None:
     verdict("openssl", file, faults + more, f"{signature.algorithm}, {way}, chain")
 
 
-if __name__ == "__main__":
-    for licence in licences(folder()):
-        if "pdf" in licence.files:
-            try:
-                judge(licence.files["pdf"])
-            except (ValueError, subprocess.CalledProcessError) as error:
-                verdict("openssl", licence.files["pdf"], [str(error)])
+each("openssl", "pdf", judge)

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from report import folder, licences, not_applicable, verdict
+from report import each, not_applicable, verdict
 from signature import ROOT, Signature
 
 STORE = Path(os.environ.get("JUDGES_RASTER", "target/judges/raster")).with_name("nss")
@@ -39,9 +39,4 @@ def judge(file: Path) -> None:
 
 
 make_store()
-for licence in licences(folder()):
-    if "pdf" in licence.files:
-        try:
-            judge(licence.files["pdf"])
-        except ValueError as error:
-            verdict("pdfsig", licence.files["pdf"], [str(error)])
+each("pdfsig", "pdf", judge)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,16 @@ def verdict(judge: str, file: Path, faults: list[str], note: str = "") -> None:
 def not_applicable(judge: str, file: Path, reason: str) -> None:
     """The judge knows nothing of this kind of file: no verdict, and no fault of the file."""
     print(f"n/a  {judge} {file.name}: {reason}", flush=True)
+
+
+def each(judge: str, kind: str, look: Callable[[Path], None]) -> None:
+    """Has every file of a kind looked at. A judge that stops has not accepted."""
+    for licence in licences(folder()):
+        if file := licence.files.get(kind):
+            try:
+                look(file)
+            except Exception as error:
+                verdict(judge, file, [repr(error)])
 
 
 def folder() -> Path:

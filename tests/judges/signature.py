@@ -15,6 +15,10 @@ REVOKED = [KEYS / f"certificates/{ca}.crl.pem" for ca in ("root", "issuing-ca")]
 
 NAMES = {"1.2.156.10197.1.301": "sm2", "1.3.101.112": "ed25519", "1.2.840.113549.1.1.1": "rsa", "1.2.840.10045.3.1.7": "p256"}
 
+# GB/T 35275 names the same structure by an identifier of its own.
+cms.ContentType._map["1.2.156.10197.6.1.4.2.2"] = "gm_signed_data"
+cms.ContentInfo._oid_specs["gm_signed_data"] = cms.SignedData
+
 
 @dataclass
 class Signature:
@@ -35,7 +39,7 @@ class Signature:
 
     @cached_property
     def signed(self) -> cms.SignedData:
-        return cms.ContentInfo.load(self.der, strict=False)["content"]
+        return cms.ContentInfo.load(self.der)["content"]
 
     @cached_property
     def signer(self) -> cms.SignerInfo:

@@ -18,6 +18,8 @@ SCHEMAS = Path(os.environ["JUDGES_SCHEMA"])
 NAMESPACE = "{http://www.ofdspec.org/2016}"
 # Root element → schema, where the two have different names.
 RENAMED = {"PageAnnot": "Annotation", "DocVersion": "Version"}
+# What every signed OFD breaks: the schema knows MD5 and SHA-1 only.
+OLD = "attribute 'CheckMethod': [facet 'enumeration']"
 
 
 def judge(file: Path) -> None:
@@ -46,7 +48,8 @@ def judge(file: Path) -> None:
                 cwd=place, capture_output=True, text=True,
             )
             if done.returncode:
-                faults += [line for line in done.stderr.splitlines() if "validates" not in line][:6]
+                said = (line for line in done.stderr.splitlines() if "validates" not in line and "fails to" not in line)
+                faults += [line for line in said if OLD not in line][:6]
     note = f"{sum(map(len, by_schema.values()))} parts"
     verdict("xsd", file, faults, note + (f", no schema for {', '.join(strangers)}" if strangers else ""))
 

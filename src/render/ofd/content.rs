@@ -1,5 +1,6 @@
 //! What a page shows, as graphic units: text, pictures, paths, QR symbols and seals (GB/T 33190-2016 8.5, 9, 10 and 11).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::ops::Range;
@@ -90,9 +91,9 @@ impl<'a> Resources<'a> {
     }
 
     /// The files themselves, below `folder`.
-    pub(super) fn files<'s>(&'s self, folder: &str) -> impl Iterator<Item = Part<'s>> {
-        let fonts = self.fonts.iter().map(|(id, _, font)| (font_file(*id), font.data.as_slice()));
-        let pictures = self.pictures.iter().map(|(id, picture)| (picture_file(*id, picture), picture.bytes.as_slice()));
+    pub(super) fn into_files(self, folder: &str) -> impl Iterator<Item = Part<'a>> {
+        let fonts = self.fonts.into_iter().map(|(id, _, font)| (font_file(id), Cow::Owned(font.data)));
+        let pictures = self.pictures.into_iter().map(|(id, picture)| (picture_file(id, picture), Cow::Borrowed(&*picture.bytes)));
         fonts.chain(pictures).map(move |(name, bytes)| Part::new(format!("{folder}/{name}"), bytes))
     }
 
@@ -122,6 +123,8 @@ pub(super) struct Units<'a> {
     pub(super) fonts: &'a Fonts,
     pub(super) resources: &'a Resources<'a>,
     pub(super) ids: &'a mut Ids,
+    /// Whether stamps draw the seals, so that the page must not.
+    pub(super) stamped: bool,
 }
 
 impl Units<'_> {
@@ -133,6 +136,7 @@ impl Units<'_> {
             Item::Image(image) => self.image(image),
             Item::Path(path) => self.path(path, |point| point, 1.0),
             Item::Qr(qr) => self.qr(qr),
+            Item::Seal(_) if self.stamped => {}
             Item::Seal(seal) => self.seal(seal),
         }
         first..self.ids.last() + 1
@@ -158,7 +162,6 @@ impl Units<'_> {
             }
         };
         let id = self.ids.next();
-        let boundary = Boundary(boundary);
         let mut attributes: Vec<(&str, &dyn Display)> = vec![("ID", &id), ("Boundary", &boundary), ("Font", resource), ("Size", &run.size)];
         if let Some(matrix) = &matrix {
             attributes.push(("CTM", matrix));
@@ -195,16 +198,15 @@ impl Units<'_> {
         let font = self.fonts.font(run.font);
         let scaled = |units: i32| run.size.scaled(f64::from(units) / f64::from(font.upem));
         let (mut bottom, mut top) = (i32::from(font.descent), i32::from(font.ascent));
-        let (mut left, mut right) = (piece.x, piece.x);
+        let (mut left, mut right, mut pen) = (piece.x, piece.x, piece.x);
         for glyph in piece.glyphs {
             if let Some([ink_left, ink_bottom, ink_right, ink_top]) = font.ink(glyph.id).map(|ink| ink.map(i32::from)) {
-                let at = right;
-                left = left.min(at + scaled(ink_left));
-                right = right.max(at + scaled(ink_right).max(glyph.advance));
+                (left, right) = (left.min(pen + scaled(ink_left)), right.max(pen + scaled(ink_right)));
                 (bottom, top) = (bottom.min(ink_bottom), top.max(ink_top));
-                right = right.max(at + glyph.advance);
             }
+            pen = pen + glyph.advance;
         }
+        right = right.max(pen);
         let (top, bottom) = (run.origin.y - scaled(top), run.origin.y - scaled(bottom));
         Rect { x: left, y: top, w: right - left, h: bottom - top }
     }
@@ -214,7 +216,7 @@ impl Units<'_> {
         let (id, resource) = (self.ids.next(), self.resources.picture(&image.picture));
         self.xml.empty(
             "ofd:ImageObject",
-            &[("ID", &id), ("Boundary", &Boundary(image.area)), ("Name", &image.alt), ("CTM", &matrix), ("ResourceID", &resource)],
+            &[("ID", &id), ("Boundary", &image.area), ("Name", &image.alt), ("CTM", &matrix), ("ResourceID", &resource)],
         );
     }
 
@@ -241,7 +243,7 @@ impl Units<'_> {
                 Segment::Close => step('C', &[]),
             }
         }
-        let (id, boundary) = (self.ids.next(), Boundary(boundary));
+        let id = self.ids.next();
         let (stroked, filled) = (stroke.is_some(), path.fill.is_some());
         let width = stroke.map_or(Length::ZERO, |(_, width)| width);
         let mut attributes: Vec<(&str, &dyn Display)> = vec![("ID", &id), ("Boundary", &boundary), ("Stroke", &stroked), ("Fill", &filled)];
@@ -282,7 +284,7 @@ impl Units<'_> {
         let id = self.ids.next();
         self.xml.open(
             "ofd:PathObject",
-            &[("ID", &id), ("Boundary", &Boundary(qr.area)), ("Name", &qr.alt), ("CTM", &matrix), ("Stroke", &false), ("Fill", &true)],
+            &[("ID", &id), ("Boundary", &qr.area), ("Name", &qr.alt), ("CTM", &matrix), ("Stroke", &false), ("Fill", &true)],
         );
         self.xml.empty("ofd:FillColor", &[("Value", &Value(Rgb::BLACK))]);
         self.xml.data("ofd:AbbreviatedData", data.trim_start());
@@ -401,16 +403,6 @@ impl Turn {
     fn matrix(&self, boundary: Rect) -> String {
         let (x, y) = (self.pivot.x - boundary.x, self.pivot.y - boundary.y);
         format!("{:.7} {:.7} {:.7} {:.7} {x} {y}", self.cos, -self.sin, self.sin, self.cos)
-    }
-}
-
-/// A box as an attribute.
-struct Boundary(Rect);
-
-impl Display for Boundary {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Rect { x, y, w, h } = self.0;
-        write!(f, "{x} {y} {w} {h}")
     }
 }
 

@@ -14,9 +14,11 @@ use self::content::{Ids, Resources, Units};
 use self::xml::{NAMESPACE, Xml};
 use super::RenderError;
 use crate::clock::{SHANGHAI, shanghai_date};
+use crate::config::OfdSignature;
 use crate::font::Fonts;
 use crate::layout::{Attachment, Document};
 use crate::page::{Face, Item};
+use crate::sign::ofd::{Entry, File, LIST};
 
 /// Writes OFD files; each face is prepared once.
 pub struct OfdRenderer {
@@ -31,10 +33,22 @@ struct KnownFace {
 }
 
 /// The parts of a file that come from the face alone: the template page and what it needs.
+#[derive(Clone)]
 struct Prepared {
     parts: Shared,
+    /// The same parts as signatures see them.
+    entries: Arc<[Entry]>,
     /// The largest identifier in them.
     last_id: u32,
+}
+
+/// A file that waits for its signatures.
+pub struct Unsigned<'d> {
+    /// Its page's identifier.
+    pub page: u32,
+    face: Prepared,
+    first: [Part<'d>; 2],
+    rest: Vec<Part<'d>>,
 }
 
 /// The template page's identifier, the first in every file.
@@ -47,64 +61,74 @@ impl OfdRenderer {
         Ok(Self { fonts: Arc::clone(fonts), faces })
     }
 
-    /// The document as a file. Same document, same bytes.
+    /// The document as a file without signatures. Same document, same bytes.
     pub fn render(&self, document: &Document) -> Result<Vec<u8>, RenderError> {
+        self.parts(document, None)?.zip()
+    }
+
+    /// The document as a file that its signatures will be added to. Seals are stamped by signatures, and then not on the page.
+    pub fn unsigned<'d>(&self, document: &'d Document, by: OfdSignature) -> Result<Unsigned<'d>, RenderError> {
+        self.parts(document, Some(by))
+    }
+
+    fn parts<'d>(&self, document: &'d Document, signature: Option<OfdSignature>) -> Result<Unsigned<'d>, RenderError> {
         let face = &document.page.face;
-        match self.faces.iter().find(|known| known.digest == face.digest) {
-            Some(known) => {
-                let prepared = known.prepared.get_or_init(|| self.prepare(face));
-                self.file(document, prepared.as_ref().map_err(Clone::clone)?)
-            }
-            None => self.file(document, &self.prepare(face)?),
-        }
+        let face = match self.faces.iter().find(|known| known.digest == face.digest) {
+            Some(known) => known.prepared.get_or_init(|| self.prepare(face)).clone(),
+            None => self.prepare(face),
+        }?;
+        let mut ids = Ids::after(face.last_id);
+        let page_id = ids.next();
+        let resources = Resources::gather(&self.fonts, &document.page.items, &mut ids);
+        let (page, units) = self.page(document, &resources, &mut ids, signature == Some(OfdSignature::Seal));
+        let tags = custom_tag(document, page_id, &units)?;
+
+        let first = [
+            Part::new("OFD.xml", entry_point(document, signature.is_some())),
+            Part::new("Doc_0/Document.xml", root(document, page_id, ids.last())),
+        ];
+        let mut rest = vec![
+            Part::new("Doc_0/DocumentRes.xml", resources.list()),
+            Part::new("Doc_0/Pages/Page_0/Content.xml", page),
+            Part::new("Doc_0/Tags/CustomTag.xml", tags),
+        ];
+        rest.extend(resources.into_files("Doc_0/Res"));
+        rest.push(Part::new("Doc_0/Attachs/Attachments.xml", attachments(document)));
+        rest.extend(document.attachments.iter().map(|file| Part::new(attachment_file(file), file.bytes.as_slice())));
+        Ok(Unsigned { page: page_id, face, first, rest })
     }
 
     fn prepare(&self, face: &Face) -> Result<Prepared, RenderError> {
         let mut ids = Ids::after(TEMPLATE);
         let resources = Resources::gather(&self.fonts, &face.items, &mut ids);
         let mut xml = Xml::new("ofd:Page", &[]);
-        self.layer(&mut xml, "Background", &face.items, &resources, &mut ids);
+        self.layer(&mut xml, "Background", &face.items, &resources, &mut ids, false);
         let mut parts = vec![
             Part::new("Doc_0/PublicRes.xml", resources.list()),
             Part::new("Doc_0/TPLS/TPL_0/Content.xml", xml.finish("ofd:Page")),
             Part::new("Doc_0/Tags/CustomTags.xml", custom_tags()),
         ];
-        parts.extend(resources.files("Doc_0/Res"));
-        Ok(Prepared { parts: Shared::pack(&parts).map_err(refused)?, last_id: ids.last() })
-    }
-
-    fn file(&self, document: &Document, face: &Prepared) -> Result<Vec<u8>, RenderError> {
-        let mut ids = Ids::after(face.last_id);
-        let page_id = ids.next();
-        let resources = Resources::gather(&self.fonts, &document.page.items, &mut ids);
-        let (page, units) = self.page(document, &resources, &mut ids);
-        let tags = custom_tag(document, page_id, &units)?;
-
-        let first = [Part::new("OFD.xml", entry_point(document)), Part::new("Doc_0/Document.xml", root(document, page_id, ids.last()))];
-        let mut rest = vec![
-            Part::new("Doc_0/DocumentRes.xml", resources.list()),
-            Part::new("Doc_0/Pages/Page_0/Content.xml", page),
-            Part::new("Doc_0/Tags/CustomTag.xml", tags),
-        ];
-        rest.extend(resources.files("Doc_0/Res"));
-        rest.push(Part::new("Doc_0/Attachs/Attachments.xml", attachments(document)));
-        rest.extend(document.attachments.iter().map(|file| Part::new(attachment_file(file), file.bytes.as_slice())));
-        archive::zip(&first, &face.parts, &rest).map_err(refused)
+        parts.extend(resources.into_files("Doc_0/Res"));
+        Ok(Prepared {
+            parts: Shared::pack(&parts).map_err(refused)?,
+            entries: parts.iter().map(Part::entry).collect(),
+            last_id: ids.last(),
+        })
     }
 
     /// The page's content, and the units that each of its items became.
-    fn page(&self, document: &Document, resources: &Resources, ids: &mut Ids) -> (Vec<u8>, Vec<Range<u32>>) {
+    fn page(&self, document: &Document, resources: &Resources, ids: &mut Ids, stamped: bool) -> (Vec<u8>, Vec<Range<u32>>) {
         let mut xml = Xml::new("ofd:Page", &[]);
         xml.empty("ofd:Template", &[("TemplateID", &TEMPLATE), ("ZOrder", &"Background")]);
         area(&mut xml, "ofd:Area", document);
-        let units = self.layer(&mut xml, "Body", &document.page.items, resources, ids);
+        let units = self.layer(&mut xml, "Body", &document.page.items, resources, ids, stamped);
         (xml.finish("ofd:Page"), units)
     }
 
-    fn layer(&self, xml: &mut Xml, kind: &str, items: &[Item], resources: &Resources, ids: &mut Ids) -> Vec<Range<u32>> {
+    fn layer(&self, xml: &mut Xml, kind: &str, items: &[Item], resources: &Resources, ids: &mut Ids, stamped: bool) -> Vec<Range<u32>> {
         xml.open("ofd:Content", &[]);
         xml.open("ofd:Layer", &[("ID", &ids.next()), ("Type", &kind)]);
-        let mut units = Units { xml, fonts: &self.fonts, resources, ids };
+        let mut units = Units { xml, fonts: &self.fonts, resources, ids, stamped };
         let written = items.iter().map(|item| units.write(item)).collect();
         xml.close("ofd:Layer");
         xml.close("ofd:Content");
@@ -112,8 +136,26 @@ impl OfdRenderer {
     }
 }
 
+impl Unsigned<'_> {
+    /// Its entries as signatures see them.
+    pub fn entries(&self) -> Vec<Entry> {
+        let shared = self.face.entries.iter().cloned();
+        self.first.iter().map(Part::entry).chain(shared).chain(self.rest.iter().map(Part::entry)).collect()
+    }
+
+    /// The file with what signing adds.
+    pub fn signed(mut self, files: Vec<File>) -> Result<Vec<u8>, RenderError> {
+        self.rest.extend(files.into_iter().map(|file| Part::new(file.name, file.bytes)));
+        self.zip()
+    }
+
+    fn zip(&self) -> Result<Vec<u8>, RenderError> {
+        archive::zip(&self.first, &self.face.parts, &self.rest).map_err(refused)
+    }
+}
+
 /// `OFD.xml`: what the document is, with its metadata, and where its root lies.
-fn entry_point(document: &Document) -> Vec<u8> {
+fn entry_point(document: &Document, signed: bool) -> Vec<u8> {
     let mut xml = Xml::new("ofd:OFD", &[("Version", &"1.0"), ("DocType", &"OFD")]);
     xml.open("ofd:DocBody", &[]);
     xml.open("ofd:DocInfo", &[]);
@@ -133,6 +175,9 @@ fn entry_point(document: &Document) -> Vec<u8> {
     }
     xml.close("ofd:DocInfo");
     xml.text("ofd:DocRoot", &[], "Doc_0/Document.xml");
+    if signed {
+        xml.text("ofd:Signatures", &[], LIST);
+    }
     xml.close("ofd:DocBody");
     xml.finish("ofd:OFD")
 }

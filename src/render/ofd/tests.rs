@@ -344,6 +344,11 @@ fn glyphs_are_those_of_their_characters_at_their_places() {
                 let width = f64::from(metrics.advance_width((*glyph).into()).unwrap()) / 1000.0 * size;
                 assert!((step - width).abs() < 0.002, "{step} for {width} mm in {}", code.text);
             }
+            // Readers cut at the boundary, so it holds every advance, blank ones too, and hardly more.
+            let last = f64::from(metrics.advance_width(glyphs[glyphs.len() - 1].into()).unwrap()) / 1000.0 * size;
+            let (across, reach) = (steps.iter().sum::<f64>() + last, numbers(&unit.attributes["Boundary"])[2]);
+            let turned = unit.attributes.contains_key("CTM");
+            assert!(turned || (across - 0.01..across + size / 4.0).contains(&reach), "{reach} for {across} mm: {}", code.text);
             seen += glyphs.len();
         }
     }
@@ -432,4 +437,34 @@ fn the_symbol_is_one_path_in_units_of_a_module() {
     }
     assert!(dark == symbol.dark);
     assert_eq!(all[at].attributes["CTM"], "0.5087719 0 0 0.5087719 0 0");
+}
+
+#[test]
+fn a_file_that_will_be_sealed_leaves_its_seals_to_the_stamps() {
+    let fonts = fonts();
+    let document = document(&fonts);
+    let renderer = OfdRenderer::new(&fonts, &[Arc::clone(&document.page.face)]).unwrap();
+    let drawn = parts(&renderer.render(&document).unwrap());
+    let finished = |by| {
+        let unsigned = renderer.unsigned(&document, by).unwrap();
+        let (page, entries) = (unsigned.page, unsigned.entries());
+        let added = File { name: "Doc_0/Signs/Signatures.xml".to_owned(), bytes: b"added".to_vec() };
+        (page, entries, parts(&unsigned.signed(vec![added]).unwrap()))
+    };
+    let units = |parts: &[(String, Vec<u8>)]| {
+        let page = elements(part(parts, "Doc_0/Pages/Page_0/Content.xml"));
+        page.iter().filter(|element| element.name == "PathObject").count()
+    };
+    for (by, missing) in [(OfdSignature::Seal, 2), (OfdSignature::Sign, 0)] {
+        let (page, entries, mut signed) = finished(by);
+        assert_eq!(units(&drawn) - units(&signed), missing, "the square one and the round one");
+        let entry_point = elements(part(&signed, "OFD.xml"));
+        assert_eq!(entry_point.last().map(|last| (last.name.as_str(), last.text.as_str())), Some(("Signatures", LIST)));
+        let pages = elements(part(&signed, "Doc_0/Document.xml"));
+        assert_eq!(pages.iter().find(|element| element.name == "Page").unwrap().number("ID"), page);
+        assert_eq!(signed.pop().unwrap(), ("Doc_0/Signs/Signatures.xml".to_owned(), b"added".to_vec()));
+        let seen: Vec<Entry> = signed.iter().map(|(name, bytes)| Entry::of(name, bytes)).collect();
+        assert_eq!(entries, seen, "what is signed is what is in the file, in its order");
+    }
+    assert!(!String::from_utf8_lossy(part(&drawn, "OFD.xml")).contains("Signatures"));
 }
