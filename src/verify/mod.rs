@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::record::Status;
-use crate::sign::{Anchors, TrustedKey};
+use crate::sign::{Anchors, ChainFault, TrustedKey};
 use genuine::Genuine;
 
 mod genuine;
@@ -300,6 +300,18 @@ struct Finding {
 impl Finding {
     fn c(state: State, reason: Reason) -> Self {
         Self { grade: Grade::C, state, reason, licence: None }
+    }
+
+    /// A signer's certificate is not believed.
+    fn not_trusted(fault: ChainFault) -> Self {
+        let zh = match &fault {
+            ChainFault::Unknown(subject) => format!("签名人“{subject}”的证书不属于可信根证书"),
+            ChainFault::OutOfTime(subject, at) => format!("签名人“{subject}”的证书在 {at} 不在有效期内"),
+            ChainFault::Revoked(subject) => format!("签名人“{subject}”的证书已被吊销"),
+            ChainFault::Purpose(subject) => format!("“{subject}”的证书不能用于签名"),
+            ChainFault::Foreign(subject) => format!("签名中夹带了“{subject}”的证书"),
+        };
+        Self::c(State::NotIssued, Reason { zh, en: format!("It is not issued by anybody trusted here: {fault}") })
     }
 }
 

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 
 use self::package::Entry;
 use self::xml::Element;
-use super::pdf::not_trusted;
 use super::{Envelope, Finding, Judge, Reason, State};
 use crate::sign::{Algorithm, cms, is_test, ses};
 
@@ -255,7 +254,7 @@ impl<'e> Signature<'e> {
             // The plain type: GB/T 35275 over the same bytes, which say when.
             let opened = cms::open(self.value).map_err(|fault| broken(fault.to_string()))?;
             let at = self.at.ok_or_else(|| broken("no SignatureDateTime".to_owned()))?;
-            judge.anchors.chain(&opened.signer, &opened.certificates, at).map_err(not_trusted)?;
+            judge.anchors.chain(&opened.signer, &opened.certificates, at).map_err(Finding::not_trusted)?;
             if opened.signer.key().algorithm() != Algorithm::Sm2 || !opened.covers(&[self.xml]) {
                 return Err(about(path, "在签章后被改动", "was changed after signing"));
             }
@@ -263,7 +262,7 @@ impl<'e> Signature<'e> {
         }
         let opened = ses::open(self.value).map_err(|fault| broken(fault.to_string()))?;
         for certificate in [opened.seal.maker(), &opened.signer] {
-            judge.anchors.chain(certificate, &[], opened.at).map_err(not_trusted)?;
+            judge.anchors.chain(certificate, &[], opened.at).map_err(Finding::not_trusted)?;
         }
         if opened.data_hash != Algorithm::Sm2.digest(&[self.xml]) {
             return Err(about(path, "在签章后被改动", "was changed after sealing"));

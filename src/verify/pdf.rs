@@ -11,7 +11,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use self::syntax::{Object, Revision, Value};
 use super::{Envelope, Finding, Judge, Reason, State};
-use crate::sign::{Certificate, ChainFault, cms, is_test, timestamp};
+use crate::sign::{Certificate, cms, is_test, timestamp};
 
 /// More than a signature with its certificates and a time-stamp needs.
 const LARGEST_SIGNATURE: usize = 64 * 1024;
@@ -169,12 +169,12 @@ fn check(judge: &Judge, signature: &Value, der: &[u8], covered: &[&[u8]]) -> Res
     let stamped = stamped.map_err(|fault| altered("时间戳无效", &format!("The time-stamp is broken: {fault}")))?;
     let at = match &stamped {
         Some(stamp) => {
-            judge.anchors.chain(&stamp.authority, &stamp.certificates, stamp.at).map_err(not_trusted)?;
+            judge.anchors.chain(&stamp.authority, &stamp.certificates, stamp.at).map_err(Finding::not_trusted)?;
             stamp.at
         }
         None => signing_time(signature).ok_or_else(|| altered("签名时间无法读取", "The signature's time M cannot be read"))?,
     };
-    judge.anchors.chain(&opened.signer, &opened.certificates, at).map_err(not_trusted)?;
+    judge.anchors.chain(&opened.signer, &opened.certificates, at).map_err(Finding::not_trusted)?;
     if !opened.covers(covered) {
         return Err(altered(
             "签名以外的内容被改动",
@@ -182,18 +182,6 @@ fn check(judge: &Judge, signature: &Value, der: &[u8], covered: &[&[u8]]) -> Res
         ));
     }
     Ok(opened.signer)
-}
-
-/// Why a signer is not believed.
-pub(super) fn not_trusted(fault: ChainFault) -> Finding {
-    let zh = match &fault {
-        ChainFault::Unknown(subject) => format!("签名人“{subject}”的证书不属于可信根证书"),
-        ChainFault::OutOfTime(subject, at) => format!("签名人“{subject}”的证书在 {at} 不在有效期内"),
-        ChainFault::Revoked(subject) => format!("签名人“{subject}”的证书已被吊销"),
-        ChainFault::Purpose(subject) => format!("“{subject}”的证书不能用于签名"),
-        ChainFault::Foreign(subject) => format!("签名中夹带了“{subject}”的证书"),
-    };
-    Finding::c(State::NotIssued, Reason { zh, en: format!("It is not issued by anybody trusted here: {fault}") })
 }
 
 /// `M`: `D:20210422100000+08'00'` (7.9.4), whole seconds with their distance from UTC.
