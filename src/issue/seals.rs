@@ -166,7 +166,7 @@ fn make_test_seal(drawn: &page::Seal, maker: &dyn Signer, holders: &[Certificate
 }
 
 /// Enough for smooth edges on paper: each file carries the picture twice, in its seal and in the signature over it.
-const PICTURE_DPI: u16 = 160;
+const PICTURE_DPI: u16 = 150;
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::qr::digits;
 use crate::record::Status;
 use crate::store::{Access, Store, StoreError};
 
@@ -123,7 +122,7 @@ pub async fn ask_store(store: &Store, question: &Question<'_>) -> Result<Option<
 pub struct Report {
     issued: Vec<Issued>,
     by_file: HashMap<[u8; 32], usize>,
-    by_statement: HashMap<[u8; 16], usize>,
+    by_digits: HashMap<String, usize>,
     /// The highest version of each licence: of what its identifiers share.
     latest: HashMap<String, u16>,
 }
@@ -132,7 +131,6 @@ pub struct Report {
 struct Issued {
     identifier: String,
     version: u16,
-    digits: String,
 }
 
 /// What is read of a line; the rest is for people.
@@ -173,22 +171,20 @@ impl Report {
         for file in line.files.values() {
             self.by_file.insert(<[u8; 32]>::try_from(hex::decode(&file.sha256).ok()?).ok()?, place);
         }
-        let digits = qr[qr.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].to_owned();
-        // The hash stands before the signature of 64 bytes, which is not asked here: the report is believed.
-        let capsule = digits::decode(&digits).ok()?;
-        let (_, statement) = capsule.split_last_chunk::<64>()?.0.split_last_chunk::<16>()?;
-        self.by_statement.insert(*statement, place);
-        self.issued.push(Issued { identifier, version, digits });
+        let digits = &qr[qr.trim_end_matches(|c: char| c.is_ascii_digit()).len()..];
+        self.by_digits.insert(digits.to_owned(), place);
+        self.issued.push(Issued { identifier, version });
         Some(())
     }
 }
 
 impl Register for Report {
     fn answer(&self, question: &Question<'_>) -> Result<Option<Entry>, RegisterError> {
-        let place = self.by_statement.get(question.statement).or_else(|| self.by_file.get(question.file?));
+        // A file repeats the digits of its code, so they find both.
+        let place = self.by_digits.get(question.digits);
         Ok(place.map(|&place| {
-            let Issued { identifier, version, digits } = &self.issued[place];
-            let exact = question.file.map_or(digits == question.digits, |sha256| self.by_file.get(sha256) == Some(&place));
+            let Issued { identifier, version } = &self.issued[place];
+            let exact = question.file.is_none_or(|sha256| self.by_file.get(sha256) == Some(&place));
             let latest = self.latest.get(licence_of(identifier)).map_or(*version, |&latest| latest.max(*version));
             Entry { exact, identifier: identifier.clone(), version: *version, latest, status: Status::Valid }
         }))
