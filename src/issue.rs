@@ -220,6 +220,11 @@ impl Line {
         Ok(Composed { document, identifier: identifier.clone(), period: annotated.period(), qr })
     }
 
+    /// Whether files can be signed now. May take as long as the signing device does.
+    pub fn probe(&self) -> Result<(), SignError> {
+        self.envelopes.as_ref().map_or(Ok(()), Envelopes::probe)
+    }
+
     /// The key that signs statements now.
     pub fn kid(&self) -> [u8; 2] {
         self.keyring.statement.kid

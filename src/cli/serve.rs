@@ -1,19 +1,21 @@
 //! `certpress serve`: the service, for a demonstration or for production.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use certpress::clock::{Clock as _, SystemClock, shanghai_date};
-use certpress::config::{Mode, RegisterOverrides, Settings};
+use certpress::config::{Mode, OpenId, RegisterOverrides, Settings};
 use certpress::http::{self, App, Demo, Identity, Parts, Telemetry};
 use certpress::issue::register::Register;
 use certpress::issue::{Envelopes, Line};
-use certpress::record::{self, Loaded, Options};
+use certpress::record::{self, Loaded, Options, Record};
 use certpress::sign::{Anchors, Keyring};
 use certpress::store::{Access, Act, Search, Store};
 use jiff::Timestamp;
+use rayon::prelude::*;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -61,54 +63,81 @@ pub fn run(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<ExitCode>
     }
     let levels = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env().context("RUST_LOG")?;
     tracing_subscriber::fmt().json().with_env_filter(levels).with_writer(std::io::stderr).init();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args, &settings))?;
+    // What comes before asks signers and a time-stamp server with blocking calls.
+    let made = Made::open(args, &settings)?;
+    register::block_on(serve(args, &settings, made))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
-    let clock = Arc::new(SystemClock);
-    let now = clock.now();
-    let service = &settings.service;
-    let keyring = if args.demo { Keyring::open_or_init(&settings.keys, now)?.0 } else { Keyring::open(&settings.keys)? };
-    let envelopes = Envelopes::open(settings, &keyring, now)?;
+/// What is made before anything listens.
+struct Made {
+    now: Timestamp,
+    line: Line,
+    index_key: [u8; 32],
+    identity: Identity,
+    demo: Option<Demo>,
+    samples: Vec<Record>,
+    anchors: Anchors,
+}
 
-    let samples = if args.demo { samples(shanghai_date(now))? } else { Vec::new() };
-    let demo = args.demo.then(|| {
-        let people = samples.iter().filter_map(|sample| {
-            let name = std::path::Path::new(&sample.source).file_name()?.to_str()?;
-            Some((name.split('-').next()?.to_owned(), sample.record.as_ref().ok()?))
+impl Made {
+    fn open(args: &ServeArgs, settings: &Settings) -> anyhow::Result<Self> {
+        let now = SystemClock.now();
+        let keyring = if args.demo { Keyring::open_or_init(&settings.keys, now)?.0 } else { Keyring::open(&settings.keys)? };
+        let envelopes = Envelopes::open(settings, &keyring, now)?;
+        let samples = if args.demo { samples(shanghai_date(now))? } else { Vec::new() };
+        let demo = args.demo.then(|| {
+            let people = samples.iter().filter_map(|(source, record)| {
+                let name = Path::new(source).file_name()?.to_str()?;
+                Some((name.split('-').next()?.to_owned(), record))
+            });
+            Demo::new(&keyring, people)
         });
-        Demo::new(&keyring, people)
-    });
-    let identity = match (&demo, &service.openid) {
-        (Some(demo), _) => demo.identity(),
-        (None, Some(openid)) => Identity::new(openid),
-        (None, None) => bail!("nobody could log in: name the portal's provider in [service.openid]"),
-    };
-    let index_key = *keyring.salt;
-    let line = Line::open(settings, keyring)?.sealed_by(envelopes);
-
-    let store = Store::open(&register::address(service), Access::Write { create: args.create || args.demo, index_key }).await?;
-    refuse_old_clock(&store, now).await?;
-    let blobs = register::blobs(service)?;
-    if args.demo && store.search(&Search { limit: Some(1), ..Search::default() }).await?.items.is_empty() {
-        let records: Vec<_> = samples.into_iter().filter_map(|sample| sample.record.ok()).collect();
-        store.load(&Act::new("demo", now).because("samples"), &records).await?;
+        let identity = match (&demo, &settings.service.openid) {
+            (Some(demo), _) => demo.identity(),
+            (None, Some(openid)) => identity(openid, settings.mode)?,
+            (None, None) => bail!("nobody could log in: name the portal's provider in [service.openid]"),
+        };
+        let index_key = *keyring.salt;
+        let line = Line::open(settings, keyring)?.sealed_by(envelopes);
+        let samples = samples.into_iter().map(|(_, record)| record).collect();
+        let anchors = Anchors::read(&settings.keys.join("trust"))?;
+        Ok(Self { now, line, index_key, identity, demo, samples, anchors })
     }
-    let register = Register::new(Arc::new(line), Arc::new(store), blobs, clock, service.limits.waiting);
+}
+
+/// The provider of the settings. Whoever could change its keys on the way could be anybody.
+fn identity(openid: &OpenId, mode: Mode) -> anyhow::Result<Identity> {
+    if mode == Mode::Production && openid.jwks.starts_with("http://") {
+        bail!("[service.openid] jwks = \"{}\": mode = \"production\" takes keys by https:// or from a file", openid.jwks);
+    }
+    // Needed once in a process; whoever came first has chosen the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(Identity::new(openid))
+}
+
+async fn serve(args: &ServeArgs, settings: &Settings, made: Made) -> anyhow::Result<()> {
+    let Made { now, line, index_key, identity, demo, samples, anchors } = made;
+    let service = &settings.service;
+    let access = Access::Write { create: args.create || args.demo, index_key };
+    let store = Store::open(&register::address(service), access).await?;
+    refuse_old_clock(&store, now).await?;
+    if args.demo && store.search(&Search { limit: Some(1), ..Search::default() }).await?.items.is_empty() {
+        store.load(&Act::new("demo", now).because("samples"), &samples).await?;
+    }
+    let blobs = register::blobs(service)?;
+    let register = Register::new(Arc::new(line), Arc::new(store), blobs, Arc::new(SystemClock), service.limits.waiting);
 
     let bind = async |address: SocketAddr| TcpListener::bind(address).await.with_context(|| format!("{address}: cannot be listened on"));
     let (listener, metrics) = (bind(service.listen).await?, bind(service.metrics).await?);
     let (address, numbers) = (listener.local_addr()?, metrics.local_addr()?);
-    let anchors = Anchors::read(&settings.keys.join("trust"))?;
     let parts = Parts { register, anchors, identity: Arc::new(identity), telemetry: Telemetry::new(now), demo };
     let app = App::new(service, parts);
     println!("certpress listens on http://{address}  (numbers: http://{numbers}/metrics)");
     if args.demo {
         println!("{}", try_this(address));
     }
-    http::serve(app, listener, metrics, stop()).await?;
-    Ok(())
+    Ok(http::serve(app, listener, metrics, stop()).await?)
 }
 
 /// The register numbers and dates what happens; a clock that is behind would put it in the wrong order.
@@ -122,7 +151,7 @@ async fn refuse_old_clock(store: &Store, now: Timestamp) -> anyhow::Result<()> {
 }
 
 /// The sample people, from the binary itself; their dates count from today.
-fn samples(today: jiff::civil::Date) -> anyhow::Result<Vec<Loaded>> {
+fn samples(today: jiff::civil::Date) -> anyhow::Result<Vec<(String, Record)>> {
     let folder = tempfile::tempdir()?;
     for (name, bytes) in http::SAMPLES {
         let path = folder.path().join(name);
@@ -130,7 +159,9 @@ fn samples(today: jiff::civil::Date) -> anyhow::Result<Vec<Loaded>> {
         std::fs::write(path, bytes)?;
     }
     let options = Options { today, lenient_identifiers: false };
-    Ok(record::read(&[folder.path().to_owned()], &options).collect())
+    let inputs: Vec<_> = record::inputs(&[folder.path().to_owned()]).collect();
+    let loaded = inputs.into_par_iter().map(|input| input.load(&options));
+    Ok(loaded.filter_map(|Loaded { source, record, .. }| Some((source, record.ok()?))).collect())
 }
 
 fn try_this(address: SocketAddr) -> String {

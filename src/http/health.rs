@@ -41,5 +41,6 @@ async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
     if !app.identity.ready() {
         return Err(Problem::busy("the identity provider's keys have not been read yet", 5));
     }
+    app.register.ready().await?;
     Ok(Json(Health { status: "ready" }))
 }

@@ -42,6 +42,11 @@ impl Envelopes {
         &*self.pdf
     }
 
+    /// Whether the signer of PDF files signs: a device that was unplugged says so here first.
+    pub(super) fn probe(&self) -> Result<(), SignError> {
+        self.pdf.sign(b"certpress/probe").map(drop)
+    }
+
     /// The document as a signed PDF file.
     pub(super) fn pdf(&self, renderer: &PdfRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
         let (chain, at) = (self.pdf.chain(), document.instant);

@@ -178,10 +178,18 @@ impl Register {
         Self { line, store, clock, gate: Gate::new(most_waiting), blobs, making, recent: Mutex::default() }
     }
 
-    /// Whether everything that is needed answers.
-    pub async fn ready(&self) -> Result<(), StoreError> {
+    /// Whether everything that is needed answers: the register and its disk, the made files, the signer.
+    pub async fn ready(&self) -> Result<(), RegisterError> {
         self.store.ping().await?;
-        self.blobs.ping().await
+        self.blobs.ping().await?;
+        let line = Arc::clone(&self.line);
+        let probe = move || {
+            let began = Instant::now();
+            let signed = line.probe();
+            metrics::histogram!("certpress_sign_seconds").record(began.elapsed().as_secs_f64());
+            signed
+        };
+        self.gate.run(probe).await?.map_err(RegisterError::Sign)
     }
 
     /// Loads records, each on its own merits; a result for each, in their order.
@@ -448,6 +456,9 @@ impl Register {
                 Ok(line.finish(&composed.document, format)?)
             });
             let format = format.extension();
+            if let Err(RegisterError::Sign(_)) = &bytes {
+                metrics::counter!("certpress_sign_errors_total", "format" => format).increment(1);
+            }
             metrics::histogram!("certpress_render_seconds", "format" => format).record(began.elapsed().as_secs_f64());
             bytes
         };

@@ -258,9 +258,13 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether the register answers. For `/readyz`.
+    /// Whether the register answers and can be written: a full disk, or one that has become read-only, says so here. For
+    /// `/readyz`.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.database.row("SELECT name FROM setting", values![]).await.map(drop)
+        let mut tx = self.database.write().await?;
+        let sql = "INSERT INTO setting (name, value) VALUES ('probe', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        tx.run(sql, values![[0; 32]]).await?;
+        tx.commit().await
     }
 
     /// Waits for what is under way and closes all connections.

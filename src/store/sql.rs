@@ -1,5 +1,7 @@
 //! What the two databases have in common: values, rows and transactions. Each statement is written once, for both.
 
+use std::time::Instant;
+
 use sqlx::postgres::{PgPool, PgRow, PgTransaction, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow, SqliteTransaction};
 use sqlx::{Decode, Row as _, SqlSafeStr, Type};
@@ -62,6 +64,7 @@ impl Database {
 
     /// The rows of one statement, without a lock.
     pub async fn rows(&self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let _timed = Timed::new("read");
         Ok(match self {
             Self::Sqlite { readers, .. } => wrap(Row::Sqlite, bind!(sql, values).fetch_all(readers).await?),
             Self::Postgres { pool, .. } => wrap(Row::Postgres, bind!(sql, values).fetch_all(pool).await?),
@@ -71,6 +74,21 @@ impl Database {
     /// The first row of one statement, if any.
     pub async fn row(&self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+}
+
+/// Tells how long the database took, also when it failed.
+struct Timed(&'static str, Instant);
+
+impl Timed {
+    fn new(work: &'static str) -> Self {
+        Self(work, Instant::now())
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        metrics::histogram!("certpress_store_seconds", "work" => self.0).record(self.1.elapsed().as_secs_f64());
     }
 }
 
@@ -104,8 +122,8 @@ impl Tx {
     pub async fn insert(&mut self, insert: &str, rows: Vec<Vec<Value>>, conflict: &str) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while let Some(width) = rows.peek().map(Vec::len) {
-            // SQLite takes 32766 values, PostgreSQL 65535; few shapes of statement, so that they stay prepared.
-            let chunk: Vec<_> = rows.by_ref().take(250).collect();
+            // SQLite looks up each placeholder's name from the first on, so that twice the values take four times as long.
+            let chunk: Vec<_> = rows.by_ref().take(VALUES_AT_ONCE / width).collect();
             let sql = format!("{insert} VALUES {} {conflict}", placeholders(chunk.len(), width));
             self.run(sqlx::AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
         }
@@ -114,6 +132,7 @@ impl Tx {
 
     /// Makes it so. What this has answered survives power loss.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let _timed = Timed::new("commit");
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
@@ -121,6 +140,9 @@ impl Tx {
         Ok(())
     }
 }
+
+/// In one statement of many rows.
+const VALUES_AT_ONCE: usize = 480;
 
 /// `($1, $2), ($3, $4)` for two rows of two.
 pub(super) fn placeholders(rows: usize, width: usize) -> String {
