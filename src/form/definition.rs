@@ -15,6 +15,9 @@ use super::Fault;
 pub struct Definition {
     /// The title, as printed.
     pub title: String,
+    /// The licence types whose holders apply with it.
+    #[serde(default)]
+    pub licences: Vec<String>,
     /// The field whose value names the file when many are made at once.
     #[serde(default)]
     pub named_by: Option<String>,

@@ -1,9 +1,9 @@
 //! The issuer of a demonstration: the people of the samples, a page to log in as one of them, tokens for curl.
 
-use askama::Template;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use ed25519_dalek::SigningKey;
@@ -17,6 +17,7 @@ use sha2::Sha256;
 
 use super::App;
 use super::identity::{COOKIE, Claims, Identity, Role};
+use super::pages::Visitor;
 use super::problem::Problem;
 use crate::record::Record;
 use crate::sign::Keyring;
@@ -110,38 +111,32 @@ pub fn routes() -> Router<App> {
     Router::new().route("/demo/login", get(page).post(login)).route("/demo/logout", post(logout)).route("/demo/token", post(token))
 }
 
-#[derive(Template)]
-#[template(
-    ext = "html",
-    source = r#"<!doctype html>
-<html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>演示登录</title>
-<h1>演示登录</h1>
-<p>以下均为虚构人员。选择一人登录，即视为已完成人脸识别（30分钟内有效）。</p>
-<form method="post"><ul>
-{% for person in people %}<li><button name="as" value="{{ person.id }}">{{ person.name }}</button> {{ person.about }}
-{% endfor %}</ul></form>
-"#
-)]
-struct LoginPage<'a> {
-    people: &'a [Person],
-}
-
 #[derive(Deserialize)]
 struct Login {
     r#as: String,
     /// `no` for a token without a face verification.
     #[serde(default)]
     face: Option<String>,
+    /// Where to go then.
+    #[serde(default)]
+    next: Option<String>,
 }
 
 fn demo(app: &App) -> Result<&Demo, Problem> {
     app.demo.as_ref().ok_or_else(Problem::not_found)
 }
 
-async fn page(State(app): State<App>) -> Result<Html<String>, Problem> {
-    let page = LoginPage { people: &demo(&app)?.people };
-    page.render().map(Html).map_err(|e| Problem::internal(&e))
+#[derive(Deserialize, Default)]
+struct After {
+    #[serde(default)]
+    next: Option<String>,
+}
+
+async fn page(State(app): State<App>, visitor: Visitor, after: Result<Query<After>, QueryRejection>) -> Response {
+    let next = after.ok().and_then(|Query(after)| after.next).unwrap_or_default();
+    let people = app.demo.iter().flat_map(|demo| &demo.people);
+    let people = people.map(|person| (person.id.clone(), person.name.clone(), person.about.clone())).collect();
+    visitor.login(next, people)
 }
 
 impl App {
@@ -152,14 +147,17 @@ impl App {
 }
 
 async fn login(State(app): State<App>, Form(login): Form<Login>) -> Result<impl IntoResponse, Problem> {
-    Ok(moved("/", &app.log_in(&login)?, HOURS * 3600))
+    // Only to a page of our own.
+    let own = |next: &&str| next.starts_with('/') && !next.starts_with("//") && !next.contains('\\');
+    let next = login.next.as_deref().filter(own).unwrap_or("/");
+    Ok(moved(next, &app.log_in(&login)?, HOURS * 3600))
 }
 
 async fn logout() -> impl IntoResponse {
     moved("/demo/login", "", 0)
 }
 
-fn moved(to: &'static str, token: &str, seconds: i64) -> impl IntoResponse + use<> {
+fn moved(to: &str, token: &str, seconds: i64) -> impl IntoResponse + use<> {
     let cookie = format!("{COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax");
     (StatusCode::SEE_OTHER, [(header::SET_COOKIE, cookie), (header::LOCATION, to.to_owned())])
 }

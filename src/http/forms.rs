@@ -31,7 +31,7 @@ pub fn routes() -> OpenApiRouter<App> {
 const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
 
 /// The forms of the program, parsed once. Templates come with the program and never over the network.
-static FORMS: LazyLock<BTreeMap<&str, Form>> = LazyLock::new(|| {
+pub static FORMS: LazyLock<BTreeMap<&str, Form>> = LazyLock::new(|| {
     let open = |(id, _)| match Form::embedded(id) {
         Ok(form) => Some((id, form)).filter(|(_, form)| !form.definition.sheet),
         Err(cause) => {

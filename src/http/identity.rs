@@ -351,6 +351,17 @@ pub struct Owner {
 pub struct PresentOwner(pub Owner);
 
 impl Caller {
+    /// An owner whose face was verified lately.
+    pub fn present_owner(self, now: Timestamp) -> Result<PresentOwner, Problem> {
+        let verified = self.face_verified_at;
+        let owner = self.owner()?;
+        let counts = |at: Timestamp| now.duration_since(at) <= FACE_COUNTS_FOR && at.duration_since(now) <= LEEWAY;
+        if !verified.is_some_and(counts) {
+            return Err(Problem::new(Code::FaceNeeded, "a face verification of the last 30 minutes is needed"));
+        }
+        Ok(PresentOwner(owner))
+    }
+
     /// The holder, or the one whom a service acts for.
     pub fn owner(self) -> Result<Owner, Problem> {
         let caller = self.need(&[Role::Holder, Role::Service])?;
@@ -379,14 +390,7 @@ impl FromRequestParts<App> for PresentOwner {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, app).await?;
-        let (verified, now) = (caller.face_verified_at, app.clock.now());
-        let owner = caller.owner()?;
-        let counts = |at: Timestamp| now.duration_since(at) <= FACE_COUNTS_FOR && at.duration_since(now) <= LEEWAY;
-        if !verified.is_some_and(counts) {
-            return Err(Problem::new(Code::FaceNeeded, "a face verification of the last 30 minutes is needed"));
-        }
-        Ok(Self(owner))
+        Caller::from_request_parts(parts, app).await?.present_owner(app.clock.now())
     }
 }
 

@@ -10,6 +10,7 @@ mod identity;
 mod json;
 mod limits;
 mod observe;
+mod pages;
 mod problem;
 mod public;
 mod records;
@@ -163,6 +164,7 @@ pub fn router(app: &App) -> Router {
     let pages = app.demo.is_some().then(demo::routes).unwrap_or_default();
     routes
         .merge(pages)
+        .merge(pages::routes())
         .route("/openapi.json", axum::routing::get(|| async { Json(api) }))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED.into_response())

@@ -370,7 +370,8 @@ impl From<BytesRejection> for Problem {
 
 /// Gives the bare refusals of the layers below (405, 408, 413, a panic's 500) the form that all problems have.
 pub async fn explained(response: Response) -> Response {
-    let ours = response.headers().contains_key(header::CONTENT_TYPE) && response.headers()[header::CONTENT_TYPE] == MEDIA_TYPE;
+    // Pages say themselves what went wrong.
+    let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE || kind == "text/html; charset=utf-8");
     let status = response.status();
     if ours || !(status.is_client_error() || status.is_server_error()) {
         return response;

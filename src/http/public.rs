@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use askama::Template;
-use axum::extract::{FromRequest as _, Multipart, Request, State};
+use axum::extract::{FromRequest as _, FromRequestParts as _, Multipart, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
@@ -22,8 +21,8 @@ use utoipa_axum::routes;
 use super::App;
 use super::json::{Json, Path};
 use super::limits::{Anyone, LARGEST_UPLOAD};
+use super::pages::{self, Visitor};
 use super::problem::{Code, Problem, Problems};
-use crate::clock::SHANGHAI;
 use crate::verify::{Grade, Judge, Kind, Opened, State as Standing, Verdict, ask_store};
 
 /// The routes without a file.
@@ -78,14 +77,17 @@ impl App {
         Ok(verdict)
     }
 
-    fn answer(&self, headers: &HeaderMap, verdict: Verdict) -> Result<Response, Problem> {
-        let told = Told::new(self, verdict);
-        let vary = [(header::VARY, "Accept")];
-        if wants_page(headers) {
-            let page = told.render().map(Html).map_err(|e| Problem::internal(&e))?;
-            return Ok((vary, page).into_response());
-        }
-        Ok((vary, axum::Json(told)).into_response())
+    /// A page for browsers, JSON for programs.
+    async fn answer(&self, asked: &mut Parts, verdict: Verdict) -> Response {
+        let response = if wants_page(&asked.headers) {
+            // Only now: who is logged in does not matter to programs, and finding out counts as another request.
+            let Ok(visitor) = Visitor::from_request_parts(asked, self).await;
+            let line = &self.register.line;
+            pages::answered(&visitor, line.verify_base(), &verdict, line.layouts())
+        } else {
+            axum::Json(Told::new(self, verdict)).into_response()
+        };
+        (AppendHeaders([(header::VARY, "Accept")]), response).into_response()
     }
 }
 
@@ -95,26 +97,8 @@ fn masked(name: &str) -> String {
 }
 
 /// What the public is told. What is not named here is not told: no identity number, no birth date, no whole name.
-#[derive(Serialize, Template, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Verdict)]
-#[template(
-    ext = "html",
-    source = r#"<!doctype html>
-<html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>证照核验</title>
-<h1>{{ self.headline() }}</h1>
-<p>{{ reason }}。</p>
-<p lang="en">{{ reason_en }}.</p>
-{% if let Some(licence) = licence %}<dl>
-<dt>证照类型</dt><dd>{{ licence.title }}</dd>
-<dt>编号</dt><dd>{{ licence.number }}</dd>
-<dt>姓名</dt><dd>{{ licence.name.as_deref().unwrap_or("（请以纸面为准）") }}</dd>
-{% if let (Some(from), Some(to)) = (licence.use_from, licence.use_to) %}<dt>使用有效期</dt><dd>{{ from }} 至 {{ to }}</dd>
-{% endif %}{% if let Some(version) = licence.superseded_by %}<dt>现行版本</dt><dd>{{ version }}</dd>
-{% endif %}</dl>
-{% endif %}<p>答复时间：{{ self.time() }}</p>
-"#
-)]
 struct Told {
     /// `A` genuine and exactly as issued, `B` genuinely signed but not exactly that, `C` neither.
     #[schema(value_type = String)]
@@ -190,31 +174,6 @@ impl Told {
         });
         Self { grade, kind, state, reason, reason_en, licence, as_of }
     }
-
-    fn headline(&self) -> &'static str {
-        match self.state {
-            Standing::Valid => "有效",
-            Standing::Over => "使用有效期已过",
-            Standing::NotBegun => "尚未生效",
-            Standing::Undated => "真实",
-            Standing::Superseded => "已被新版本替代",
-            Standing::Suspended => "已暂扣",
-            Standing::Cancelled => "已注销",
-            Standing::Revoked => "已撤销",
-            Standing::Withdrawn => "已吊销",
-            Standing::Ended => "已失效",
-            Standing::Altered => "已被改动",
-            Standing::Unsigned => "没有签章",
-            Standing::NotIssued => "不是本机关签发",
-            Standing::OtherAddress => "网址不对",
-            Standing::NoCode => "没有读到二维码",
-            Standing::Unreadable => "无法读取",
-        }
-    }
-
-    fn time(&self) -> String {
-        TimeZone::fixed(SHANGHAI).to_datetime(self.as_of).strftime("%Y-%m-%d %H:%M:%S").to_string()
-    }
 }
 
 /// Whether a page is preferred to JSON: it is named, and JSON is not named as more welcome. A bare `*/*` is a program.
@@ -239,19 +198,14 @@ fn wants_page(headers: &HeaderMap) -> bool {
 #[utoipa::path(get, path = "/v/{digits}", tag = "public",
     params(("digits" = String, Path, description = "The digits of the code", max_length = 4000)),
     responses((status = 200, content((Told = "application/json"), (String = "text/html"))), Problems))]
-async fn look_up(
-    _: Anyone,
-    State(app): State<App>,
-    digits: Result<Path<String>, Problem>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+async fn look_up(_: Anyone, State(app): State<App>, digits: Result<Path<String>, Problem>, request: Request) -> Result<Response, Problem> {
     let digits = digits.map_or_else(|_| String::new(), |Path(digits)| digits);
     // What is no digits is no code: other spellings of a genuine one, a whole address above all, are not looked into.
     let digits = if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits } else { String::new() };
     let verdict = app.settle(app.judge().open_text(&digits)).await?;
     let known = verdict.licence.as_ref().is_some_and(|licence| licence.version.is_some());
     let verdict = if known { verdict } else { unknown(verdict) };
-    app.answer(&headers, verdict)
+    Ok(app.answer(&mut request.into_parts().0, verdict).await)
 }
 
 /// Forged, misread, or not in this register: the one answer to all of them.
@@ -285,9 +239,10 @@ struct Asked {
     request_body(content((Vec<u8> = "application/octet-stream"), (Asked = "application/json"))),
     responses((status = 200, content((Told = "application/json"), (String = "text/html"))), Problems))]
 async fn hand_in(_: Anyone, State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let room = app.desk.take(&headers)?;
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (mut asked, body) = request.into_parts();
+    let request = Request::from_parts(asked.clone(), body);
+    let room = app.desk.take(&asked.headers)?;
+    let media_type = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let opened = match media_type.as_str() {
         "application/json" => {
@@ -317,7 +272,7 @@ async fn hand_in(_: Anyone, State(app): State<App>, request: Request) -> Result<
         }
     };
     let verdict = app.settle(opened).await?;
-    app.answer(&headers, verdict)
+    Ok(app.answer(&mut asked, verdict).await)
 }
 
 /// The one file of a form.

@@ -170,7 +170,8 @@ async fn one(app: &App, subject: &str, input: Vec<Input>) -> Result<Response, Pr
     }
 }
 
-fn kind(headers: &HeaderMap) -> Result<Kind, Problem> {
+/// The kind of records that a body says it is.
+pub fn kind(headers: &HeaderMap) -> Result<Kind, Problem> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "application/json" => Ok(Kind::Json),
@@ -186,7 +187,7 @@ fn kind(headers: &HeaderMap) -> Result<Kind, Problem> {
 }
 
 /// Receives the body into a file without a name: nothing is done before all of it is here.
-async fn spool(body: Body, largest: usize) -> Result<File, Problem> {
+pub async fn spool(body: Body, largest: usize) -> Result<File, Problem> {
     let mut file = tempfile::tempfile().map_err(|e| Problem::internal(&e))?;
     let mut body = body.into_data_stream();
     let mut size = 0;

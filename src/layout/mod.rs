@@ -195,6 +195,11 @@ impl Layouts {
 }
 
 impl Layout {
+    /// Whether the page lies on its long side.
+    pub fn landscape(&self) -> bool {
+        self.size.0 > self.size.1
+    }
+
     /// Whether a licence number is built as this type's numbers are; true where the type does not say how.
     pub fn number_fits(&self, number: &str) -> bool {
         self.numbers.is_empty() || self.numbers.iter().any(|shape| shape.matches(number))
