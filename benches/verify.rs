@@ -93,3 +93,16 @@ fn forged(bencher: Bencher, kind: usize) {
     file[middle] ^= 1;
     bencher.bench(|| assert_eq!(judge.file("file", &file).grade, Grade::C));
 }
+
+/// A picture of finders at every scale that is searched, nearly as many as are searched at all: what a picture may cost.
+#[divan::bench(sample_count = 2, sample_size = 1)]
+fn hostile_picture(bencher: Bencher) {
+    let finder = |x: u32, y: u32| {
+        let ring = (x % 100 / 8).abs_diff(6).max((y % 100 / 8).abs_diff(6));
+        image::Luma([if [0, 1, 3].contains(&ring) { 0 } else { 255u8 }])
+    };
+    let mut file = std::io::Cursor::new(Vec::new());
+    image::GrayImage::from_fn(2450, 2450, finder).write_to(&mut file, image::ImageFormat::Png).expect("a picture");
+    let judge = judge();
+    bencher.bench(|| assert_eq!(judge.file("file", file.get_ref()).grade, Grade::C));
+}

@@ -6,7 +6,7 @@ use quick_xml::events::Event;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Answer, Envelope, Finding, Grade, Judge, Licence, Question, Reason, State, qr};
+use super::{Answer, Envelope, Finding, Grade, Judge, Licence, Question, Reason, Refusal, State, qr};
 use crate::qr::CapsuleName;
 use crate::statement::FORMAT;
 
@@ -50,7 +50,7 @@ impl Genuine {
                 self.reason.add(&zh, &en);
             }
             Some(Ok(None)) => {
-                self.reason.add("签名真实，但该登记簿中没有这份证照", "The signature is genuine, but this register knows no such licence")
+                self.reason.add("签名真实，但该登记簿中没有这份证照", "The signature is genuine, but this register knows no such licence");
             }
             Some(Ok(Some(entry))) => {
                 if entry.exact && self.added.is_none() {
@@ -134,11 +134,11 @@ struct Days {
 
 /// A file is as genuine as its statement: the code that it repeats must be signed by a statement key, and be about this
 /// statement. So nobody who signs files alone can make a licence.
-pub(super) fn of_envelope(judge: &Judge, envelope: Envelope) -> Result<Genuine, Finding> {
+pub(super) fn of_envelope(judge: &Judge, envelope: Envelope) -> Result<Genuine, Refusal> {
     let strange = |zh: &str, en: &str| {
         let mut reason = Reason::new("文件签名真实，但其中的证照声明有问题", "The file's signature holds, but its statement does not");
         reason.add(zh, en);
-        Finding::c(State::NotIssued, reason)
+        Refusal::new(State::NotIssued, reason)
     };
     let text = qr_text(&envelope.metadata).ok_or_else(|| strange("metadata.xml 中没有二维码文本", "metadata.xml holds no QR text"))?;
     let mut genuine =

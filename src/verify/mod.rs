@@ -250,8 +250,8 @@ impl Judge<'_> {
     }
 
     /// A file whose envelope holds is what its statement says.
-    fn envelope(&self, name: &str, kind: Kind, envelope: Result<Envelope, Finding>, bytes: &[u8]) -> Opened {
-        let found = envelope.and_then(|envelope| genuine::of_envelope(self, envelope));
+    fn envelope(&self, name: &str, kind: Kind, envelope: Result<Envelope, Refusal>, bytes: &[u8]) -> Opened {
+        let found = envelope.and_then(|envelope| genuine::of_envelope(self, envelope)).map_err(Finding::from);
         Opened { file: Some(Sha256::digest(bytes).into()), ..self.opened(name, kind, found) }
     }
 
@@ -299,7 +299,25 @@ struct Finding {
 
 impl Finding {
     fn c(state: State, reason: Reason) -> Self {
+        Refusal::new(state, reason).into()
+    }
+}
+
+impl From<Refusal> for Finding {
+    fn from(Refusal { state, reason }: Refusal) -> Self {
         Self { grade: Grade::C, state, reason, licence: None }
+    }
+}
+
+/// Why a file gets grade C.
+struct Refusal {
+    state: State,
+    reason: Reason,
+}
+
+impl Refusal {
+    fn new(state: State, reason: Reason) -> Self {
+        Self { state, reason }
     }
 
     /// A signer's certificate is not believed.
@@ -311,7 +329,7 @@ impl Finding {
             ChainFault::Purpose(subject) => format!("“{subject}”的证书不能用于签名"),
             ChainFault::Foreign(subject) => format!("签名中夹带了“{subject}”的证书"),
         };
-        Self::c(State::NotIssued, Reason { zh, en: format!("It is not issued by anybody trusted here: {fault}") })
+        Self::new(State::NotIssued, Reason { zh, en: format!("It is not issued by anybody trusted here: {fault}") })
     }
 }
 

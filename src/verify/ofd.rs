@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use self::package::Entry;
 use self::xml::Element;
-use super::{Envelope, Finding, Judge, Reason, State};
+use super::{Envelope, Judge, Reason, Refusal, State};
 use crate::sign::{Algorithm, cms, is_test, ses};
 
 /// SM3, as references name their digest (GB/T 33560).
@@ -22,13 +22,13 @@ const MOST_SIGNATURES: usize = 8;
 const MOST_NAMED: usize = 12;
 
 /// Opens the envelope, or says what is wrong with it.
-pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Finding> {
-    let entries = package::read(bytes).map_err(|reason| Finding::c(State::Unreadable, reason))?;
+pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Refusal> {
+    let entries = package::read(bytes).map_err(|reason| Refusal::new(State::Unreadable, reason))?;
     // Before anything is parsed: no reader may be led to entities, here or in the parts that only viewers read.
     if let Some(entry) = entries.iter().find(|entry| entry.name.to_ascii_lowercase().ends_with(".xml") && !is_plain_xml(&entry.bytes)) {
         let name = &entry.name;
         let reason = Reason { zh: format!("{name} 含有 DOCTYPE 或不是 UTF-8"), en: format!("{name} holds a DOCTYPE or is not UTF-8") };
-        return Err(Finding::c(State::Unreadable, reason));
+        return Err(Refusal::new(State::Unreadable, reason));
     }
     let package = Package::new(&entries);
     let (list_path, list) = package.signatures()?;
@@ -54,7 +54,7 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Finding> {
                 zh: format!("印章真实，但文件中没有 {name}，不是本系统签发的证照"),
                 en: format!("The seal holds, but the file has no {name}: it is no licence issued by this system"),
             };
-            Finding::c(State::NotIssued, reason)
+            Refusal::new(State::NotIssued, reason)
         })
     };
     Ok(Envelope {
@@ -78,12 +78,12 @@ fn is_plain_xml(bytes: &[u8]) -> bool {
     declared && !text.contains('\0') && !markup("DOCTYPE") && !markup("ENTITY")
 }
 
-fn altered(zh: &str, en: &str) -> Finding {
-    Finding::c(State::Altered, Reason::new(zh, en))
+fn altered(zh: &str, en: &str) -> Refusal {
+    Refusal::new(State::Altered, Reason::new(zh, en))
 }
 
 /// Something is wrong with an entry.
-fn about(name: &str, zh: &str, en: &str) -> Finding {
+fn about(name: &str, zh: &str, en: &str) -> Refusal {
     altered(&format!("{name} {zh}"), &format!("{name} {en}"))
 }
 
@@ -109,20 +109,20 @@ impl<'e> Package<'e> {
         Self { entries: entries.iter().map(|entry| (entry.name.as_str(), part(entry))).collect() }
     }
 
-    fn part(&self, path: &str) -> Result<&Part<'e>, Finding> {
+    fn part(&self, path: &str) -> Result<&Part<'e>, Refusal> {
         self.entries.get(path).ok_or_else(|| about(path, "缺失", "is missing"))
     }
 
-    fn xml(&self, path: &str, root: &str) -> Result<Element, Finding> {
+    fn xml(&self, path: &str, root: &str) -> Result<Element, Refusal> {
         let element = Element::read(self.part(path)?.bytes).filter(|element| element.name == root);
         element.ok_or_else(|| about(path, "不是签发时的写法", "is not written like those issued"))
     }
 
     /// Where the file lists its signatures, and which, in the order of signing.
-    fn signatures(&self) -> Result<(String, Vec<Listed>), Finding> {
+    fn signatures(&self) -> Result<(String, Vec<Listed>), Refusal> {
         let start = self.xml("OFD.xml", "OFD")?;
         let Some(list) = start.path(&["DocBody", "Signatures"]) else {
-            return Err(Finding::c(State::Unsigned, Reason::new("文件没有签章，不是证照", "The file has no seal, so it is no licence")));
+            return Err(Refusal::new(State::Unsigned, Reason::new("文件没有签章，不是证照", "The file has no seal, so it is no licence")));
         };
         let path = inside("", list.text(&[]).unwrap_or_default());
         let list = self.xml(&path, "Signatures")?;
@@ -190,7 +190,7 @@ struct Signature<'e> {
 }
 
 impl<'e> Signature<'e> {
-    fn read(package: &Package<'e>, listed: &'e Listed) -> Result<Self, Finding> {
+    fn read(package: &Package<'e>, listed: &'e Listed) -> Result<Self, Refusal> {
         let path = listed.path.as_str();
         let xml = package.xml(path, "Signature")?;
         let odd = || about(path, "不是签发时的写法", "is not written like those issued");
@@ -224,7 +224,7 @@ impl<'e> Signature<'e> {
     }
 
     /// Every entry that is referred to is there and unchanged.
-    fn compare(&self, package: &Package) -> Result<(), Finding> {
+    fn compare(&self, package: &Package) -> Result<(), Refusal> {
         let (mut missing, mut changed) = (Vec::new(), Vec::new());
         for (name, digest) in &self.references {
             match package.entries.get(name.as_str()) {
@@ -247,14 +247,14 @@ impl<'e> Signature<'e> {
     }
 
     /// Mathematics first, then whose seal it is, then whether it is about this `Signature.xml`. Gives whether it is a test.
-    fn check(&self, judge: &Judge) -> Result<bool, Finding> {
+    fn check(&self, judge: &Judge) -> Result<bool, Refusal> {
         let path = self.path;
         let broken = |fault: String| about(path, &format!("的签章无效：{fault}"), &format!("has a signature that is broken: {fault}"));
         if !self.is_seal {
             // The plain type: GB/T 35275 over the same bytes, which say when.
             let opened = cms::open(self.value).map_err(|fault| broken(fault.to_string()))?;
             let at = self.at.ok_or_else(|| broken("no SignatureDateTime".to_owned()))?;
-            judge.anchors.chain(&opened.signer, &opened.certificates, at).map_err(Finding::not_trusted)?;
+            judge.anchors.chain(&opened.signer, &opened.certificates, at).map_err(Refusal::not_trusted)?;
             if opened.signer.key().algorithm() != Algorithm::Sm2 || !opened.covers(&[self.xml]) {
                 return Err(about(path, "在签章后被改动", "was changed after signing"));
             }
@@ -262,7 +262,7 @@ impl<'e> Signature<'e> {
         }
         let opened = ses::open(self.value).map_err(|fault| broken(fault.to_string()))?;
         for certificate in [opened.seal.maker(), &opened.signer] {
-            judge.anchors.chain(certificate, &[], opened.at).map_err(Finding::not_trusted)?;
+            judge.anchors.chain(certificate, &[], opened.at).map_err(Refusal::not_trusted)?;
         }
         if opened.data_hash != Algorithm::Sm2.digest(&[self.xml]) {
             return Err(about(path, "在签章后被改动", "was changed after sealing"));

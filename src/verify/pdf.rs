@@ -10,7 +10,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 
 use self::syntax::{Object, Revision, Value};
-use super::{Envelope, Finding, Judge, Reason, State};
+use super::{Envelope, Judge, Reason, Refusal, State};
 use crate::sign::{Certificate, cms, is_test, timestamp};
 
 /// More than a signature with its certificates and a time-stamp needs.
@@ -19,13 +19,13 @@ const LARGEST_SIGNATURE: usize = 64 * 1024;
 const LARGEST_ATTACHMENT: u64 = 1 << 20;
 
 /// Opens the envelope, or says what is wrong with it.
-pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Finding> {
+pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Refusal> {
     let revision = syntax::read(bytes).map_err(|fault| {
         if memory_find(bytes, b"/ByteRange").is_none() {
             return unsigned();
         }
         let at = fault.at;
-        Finding::c(
+        Refusal::new(
             State::Altered,
             Reason {
                 zh: format!("不是签发时的文件，或已被改动：第 {at} 字节起，{}", fault.zh),
@@ -46,7 +46,7 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Finding> {
                 zh: format!("签名真实，但文件中没有可读的 {name}，不是本系统签发的证照"),
                 en: format!("The signature holds, but the file has no readable {name}: it is no licence issued by this system"),
             };
-            Finding::c(State::NotIssued, reason)
+            Refusal::new(State::NotIssued, reason)
         })
     };
     Ok(Envelope {
@@ -57,16 +57,16 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Finding> {
     })
 }
 
-fn unsigned() -> Finding {
-    Finding::c(State::Unsigned, Reason::new("文件没有签名，不是证照", "The file has no signature, so it is no licence"))
+fn unsigned() -> Refusal {
+    Refusal::new(State::Unsigned, Reason::new("文件没有签名，不是证照", "The file has no signature, so it is no licence"))
 }
 
-fn altered(zh: &str, en: &str) -> Finding {
-    Finding::c(State::Altered, Reason::new(zh, en))
+fn altered(zh: &str, en: &str) -> Refusal {
+    Refusal::new(State::Altered, Reason::new(zh, en))
 }
 
 /// The one signature: a certification that permits no change, in the one form field, and nowhere another.
-fn signature<'r, 'a>(revision: &'r Revision<'a>) -> Result<&'r Value<'a>, Finding> {
+fn signature<'r, 'a>(revision: &'r Revision<'a>) -> Result<&'r Value<'a>, Refusal> {
     let mut counts = Counts::default();
     for Object { value, .. } in revision.objects.values() {
         counts.add(value);
@@ -107,11 +107,17 @@ struct Counts {
 impl Counts {
     fn add(&mut self, value: &Value) {
         match value {
-            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
+            Value::Array(items) => {
+                for item in items {
+                    self.add(item);
+                }
+            }
             Value::Dict(dict) => {
                 self.byte_ranges += usize::from(syntax::find(dict, "ByteRange").is_some());
                 self.fields += usize::from(syntax::find(dict, "FT").is_some());
-                dict.iter().for_each(|(_, value)| self.add(value));
+                for (_, value) in dict {
+                    self.add(value);
+                }
             }
             _ => {}
         }
@@ -160,7 +166,7 @@ fn contents(token: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Mathematics first, then whose signature it is, then whether it is about these bytes. Gives the signer.
-fn check(judge: &Judge, signature: &Value, der: &[u8], covered: &[&[u8]]) -> Result<Certificate, Finding> {
+fn check(judge: &Judge, signature: &Value, der: &[u8], covered: &[&[u8]]) -> Result<Certificate, Refusal> {
     let opened = cms::open(der).map_err(|fault| {
         let (zh, en) = (format!("签名无效：{fault}"), format!("The signature is broken: {fault}"));
         altered(&zh, &en)
@@ -169,12 +175,12 @@ fn check(judge: &Judge, signature: &Value, der: &[u8], covered: &[&[u8]]) -> Res
     let stamped = stamped.map_err(|fault| altered("时间戳无效", &format!("The time-stamp is broken: {fault}")))?;
     let at = match &stamped {
         Some(stamp) => {
-            judge.anchors.chain(&stamp.authority, &stamp.certificates, stamp.at).map_err(Finding::not_trusted)?;
+            judge.anchors.chain(&stamp.authority, &stamp.certificates, stamp.at).map_err(Refusal::not_trusted)?;
             stamp.at
         }
         None => signing_time(signature).ok_or_else(|| altered("签名时间无法读取", "The signature's time M cannot be read"))?,
     };
-    judge.anchors.chain(&opened.signer, &opened.certificates, at).map_err(Finding::not_trusted)?;
+    judge.anchors.chain(&opened.signer, &opened.certificates, at).map_err(Refusal::not_trusted)?;
     if !opened.covers(covered) {
         return Err(altered(
             "签名以外的内容被改动",

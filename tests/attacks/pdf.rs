@@ -1,5 +1,6 @@
 //! Attacks on the PDF: its bytes, its revisions, its signature, and files signed by somebody else.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use certpress::sign::{Signer as _, cms, test_signer};
@@ -49,7 +50,7 @@ fn updated(pdf: &[u8], objects: &[(u32, &str)], extra: &str) -> Vec<u8> {
     let mut out = [pdf, b"\n"].concat();
     let mut table = String::from("xref\n0 1\n0000000000 65535 f \n");
     for (number, body) in objects {
-        table += &format!("{number} 1\n{:010} 00000 n \n", out.len());
+        writeln!(table, "{number} 1\n{:010} 00000 n ", out.len()).unwrap();
         out.extend_from_slice(format!("{number} 0 obj\n{body}\nendobj\n").as_bytes());
     }
     let place = out.len();
@@ -68,6 +69,17 @@ fn the_genuine_files_are_grade_a() {
         let found = verdict.licence.unwrap();
         assert_eq!((found.number, found.test), (licence.number.clone(), true));
         assert!(verdict.reason.contains("样张"));
+    }
+}
+
+#[test]
+fn every_algorithm_is_accepted_by_its_own_installation_alone() {
+    let mut world = World::new("signer-ed25519");
+    for id in ["signer-ed25519", "signer-rsa", "signer-sm2"] {
+        world = World::with_keys(world.folder, id);
+        let (own, other) = (world.verdict(&world.architect.pdf), WORLD.verdict(&world.architect.pdf));
+        assert_eq!((own.grade, own.state), (Grade::A, State::Valid), "{id}: {}", own.reason_en);
+        assert_eq!((other.grade, other.state), (Grade::C, State::NotIssued), "{id}: {}", other.reason_en);
     }
 }
 

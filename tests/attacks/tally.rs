@@ -72,22 +72,18 @@ impl Tally {
 
 impl Drop for Tally {
     fn drop(&mut self) {
-        let mut out = format!("\nattacks on {}, slowest answer {:?}\n", self.name, self.slowest);
+        // Past the capture of test output: the counts are what this run is about.
+        let mut out = std::io::stderr().lock();
+        writeln!(out, "\nattacks on {}, slowest answer {:?}", self.name, self.slowest).unwrap();
+        let mut line = |group: &str, [a, b, c]: [usize; 3]| {
+            writeln!(out, "  {group:<60} {:>6}   A {a:>2}  B {b:>4}  C {c:>6}", a + b + c).unwrap();
+        };
         let mut total = [0; 3];
         for (group, counts) in &self.groups {
-            out += &format!(
-                "  {group:<44} {:>6}   A {:>2}  B {:>4}  C {:>6}\n",
-                counts.iter().sum::<usize>(),
-                counts[0],
-                counts[1],
-                counts[2]
-            );
+            line(group, *counts);
             total.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         }
-        out +=
-            &format!("  {:<44} {:>6}   A {:>2}  B {:>4}  C {:>6}\n", "together", total.iter().sum::<usize>(), total[0], total[1], total[2]);
-        // Past the capture of test output: the counts are what this run is about.
-        std::io::stderr().write_all(out.as_bytes()).unwrap();
+        line("together", total);
         if !std::thread::panicking() {
             assert!(self.through.is_empty(), "{} got through:\n{}", self.through.len(), self.through.join("\n"));
             assert!(self.slowest < LONGEST, "an answer took {:?}", self.slowest);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use certpress::annotation::Wish;
-use certpress::config::Settings;
+use certpress::config::{PdfSettings, Settings};
 use certpress::issue::batch::Batch;
 use certpress::issue::{Envelopes, Line};
 use certpress::record::{self, Options};
@@ -49,9 +49,8 @@ impl World {
 
     /// The same with keys that are there.
     pub fn with_keys(folder: tempfile::TempDir, pdf_signer: &str) -> Self {
-        let mut settings = Settings::default();
-        settings.keys = folder.path().to_owned();
-        settings.pdf.signer = Some(pdf_signer.to_owned());
+        let pdf = PdfSettings { signer: Some(pdf_signer.to_owned()) };
+        let settings = Settings { keys: folder.path().to_owned(), pdf, ..Settings::default() };
         let (keyring, _) = Keyring::open_or_init(folder.path(), at()).unwrap();
         let trusted = keyring.trusted.clone();
         let envelopes = Envelopes::open(&settings, &keyring, at()).unwrap();

@@ -31,7 +31,9 @@ test("the manual: log in, 我的证照, 证照加注, 加注, 加注成功！, P
   assert.equal(new URL(page.url()).pathname, "/my");
   await page.getByRole("navigation", { name: "证照类型" }).getByText("一级建造师").waitFor();
   await page.getByText("按加注时间搜索：").waitFor();
-  await page.getByRole("link", { name: "点击下载OFD阅读器" }).waitFor();
+  await page.getByRole("button", { name: "点击下载OFD阅读器" }).click();
+  await page.getByRole("dialog").getByRole("link", { name: "WPS Office" }).waitFor();
+  await page.keyboard.press("Escape");
   await page.getByText("无电子证书").or(page.getByText("尚未加注")).waitFor();
   await accessible(page);
 

@@ -19,9 +19,9 @@ SM2_LINK = ("-partial_chain", "-vfyopt", SM2_ID)
 
 
 def openssl(*arguments: object) -> str | None:
-    """None when it is content, else the last line of what it says."""
+    """None when it is content, else the end of what it says."""
     done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, errors="replace", check=False)
-    return None if done.returncode == 0 else (done.stdout + done.stderr).strip().splitlines()[-1]
+    return None if done.returncode == 0 else " ".join((done.stdout + done.stderr).split())[-300:]
 
 
 def chain(signature: Signature, place: Path) -> list[str]:

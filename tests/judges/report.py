@@ -45,7 +45,9 @@ def located(folder: Path, path: str) -> Path:
 def verdict(judge: str, file: Path, faults: list[str], note: str = "") -> None:
     word, rest = ("FAIL", "; ".join(faults)) if faults else ("ok  ", note)
     rest = " ".join(rest.split())
-    print(f"{word} {judge} {file.name}" + (f": {rest}" if rest else ""), flush=True)
+    # One write, so that lines of threads do not run into each other.
+    sys.stdout.write(f"{word} {judge} {file.name}" + (f": {rest}" if rest else "") + "\n")
+    sys.stdout.flush()
 
 
 def not_applicable(judge: str, file: Path, reason: str) -> None:

@@ -91,3 +91,37 @@ fn name(state: State) -> &'static str {
         State::Unreadable => "unreadable",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_its_words() {
+        let states = [
+            State::Valid,
+            State::Over,
+            State::NotBegun,
+            State::Undated,
+            State::Superseded,
+            State::Suspended,
+            State::Cancelled,
+            State::Revoked,
+            State::Withdrawn,
+            State::Ended,
+            State::Altered,
+            State::Unsigned,
+            State::NotIssued,
+            State::OtherAddress,
+            State::NoCode,
+            State::Unreadable,
+        ];
+        for state in states {
+            let words = &WORDS[name(state)];
+            assert!(!words.headline.is_empty() && !words.why.is_empty() && words.mark.chars().count() == 1, "{state:?}");
+            // The API spells them the same, and so the scripts find them.
+            assert_eq!(serde_json::to_value(state).unwrap(), name(state));
+        }
+        assert_eq!(WORDS.len(), states.len() + 1, "superseded has a second form");
+    }
+}

@@ -600,3 +600,30 @@ impl Chart {
         Self { title, by, bars: counts.into_iter().enumerate().map(bar).collect(), width: WIDTH, height: BASE + 26, base: BASE, bar_width }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stay_inside_their_box_and_the_tallest_fills_it() {
+        for n in [1, 3, 12, 30, 400] {
+            let chart = Chart::columns("近30天的加注", "日期", (0..n).map(|i| (Cow::Owned(i.to_string()), i)).collect());
+            assert_eq!(chart.bars.len(), n as usize);
+            for bar in &chart.bars {
+                assert!(bar.x + chart.bar_width <= chart.width && bar.y + bar.height == chart.base, "{n}: {}", bar.label);
+                assert_eq!(bar.height == 0, bar.count == 0);
+            }
+            assert_eq!(chart.bars.iter().map(|bar| bar.height).max(), Some(if n > 1 { chart.base - 24 } else { 0 }));
+        }
+        assert!(Chart::columns("", "", Vec::new()).bars.is_empty());
+    }
+
+    #[test]
+    fn text_from_the_register_stays_text() {
+        let page =
+            Page { lang: Lang::Chinese, path: "/my".to_owned(), user: Some("<b>".to_owned()), staff: false, holder: true, demo: true };
+        let html = Problem { page, title: "<script>alert(1)</script>".to_owned(), remedy: "\" onload=\"".to_owned() }.render().unwrap();
+        assert!(!html.contains("<script>alert") && !html.contains("<b>") && html.contains("&#60;script&#62;"));
+    }
+}

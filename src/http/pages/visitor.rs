@@ -73,7 +73,7 @@ impl Visitor {
         view::Page {
             lang: self.lang,
             path: self.path.clone(),
-            user: self.caller.as_ref().map(|caller| caller.subject.clone()),
+            user: self.caller.as_ref().map(|caller| caller.subject.trim_start_matches("demo:").to_owned()),
             staff: is(Role::Staff) || is(Role::Auditor),
             holder: is(Role::Holder),
             demo: self.demo,

@@ -62,3 +62,44 @@ impl Lang {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phrase_of_templates_scripts_and_answers_has_its_english() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/pages");
+        let mut missing = Vec::new();
+        for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+            if !file.extension().is_some_and(|e| e == "html" || e == "js") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            for call in ["t(\"", "with(\""] {
+                let said = text.split(call).skip(1).filter_map(|rest| rest.split_once('"')).map(|(phrase, _)| phrase);
+                let chinese = said.filter(|phrase| phrase.chars().any(|c| c >= '\u{4e00}'));
+                missing.extend(
+                    chinese.filter(|phrase| !DICTIONARY.contains_key(*phrase)).map(|phrase| format!("{}: {phrase}", file.display())),
+                );
+            }
+        }
+        let answers: serde_json::Value = serde_json::from_str(super::super::answers::ANSWERS).unwrap();
+        for answer in answers.as_object().unwrap().values() {
+            let phrases = ["headline", "why"].map(|part| answer[part].as_str().unwrap());
+            missing.extend(phrases.into_iter().filter(|phrase| !DICTIONARY.contains_key(*phrase)).map(str::to_owned));
+        }
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn chinese_unless_english_is_asked_for() {
+        let chosen = Lang::chosen;
+        assert_eq!(chosen(None, None, None), Lang::Chinese);
+        assert_eq!(chosen(None, None, Some("fr, en-GB;q=0.9, zh;q=0.8")), Lang::English);
+        assert_eq!(chosen(None, None, Some("zh-CN,zh;q=0.9,en;q=0.8")), Lang::Chinese);
+        assert_eq!(chosen(None, Some("zh-CN"), Some("en")), Lang::Chinese);
+        assert_eq!(chosen(Some("en"), Some("zh-CN"), Some("zh")), Lang::English);
+        assert_eq!(chosen(Some("<script>"), None, Some("en")), Lang::Chinese);
+    }
+}

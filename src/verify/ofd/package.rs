@@ -116,7 +116,7 @@ impl<'a> Header<'a> {
             && usize::from(u16_at(local, 26)) == self.name.len()
             && u16_at(local, 28) == 0
             && rest.starts_with(self.name.as_bytes());
-        let data = Some(&rest[..]).filter(|_| same).and_then(|rest| rest.get(self.name.len()..self.name.len() + self.packed));
+        let data = Some(rest).filter(|_| same).and_then(|rest| rest.get(self.name.len()..self.name.len() + self.packed));
         let data = data.ok_or_else(differs)?;
         *at += 30 + self.name.len() + self.packed;
         let bytes = if self.deflated { inflate(data, self.size) } else { Some(data.to_vec()) };
