@@ -291,3 +291,75 @@ fn help_shows_examples() {
         assert!(text(&run.stdout).contains("certpress "), "{command:?}");
     }
 }
+
+/// What `certpress serve` says when it refuses to start.
+fn refused(folder: &Path, settings: &str, args: &[&str]) -> String {
+    std::fs::write(folder.join("certpress.toml"), settings).unwrap();
+    let fixed = ["serve", "--config", "certpress.toml", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
+    let run = certpress(folder, &[&fixed, args].concat());
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run.stdout));
+    text(&run.stderr)
+}
+
+#[test]
+fn a_service_that_would_be_dangerous_does_not_start() {
+    let folder = scratch();
+    certpress(folder.path(), &["keys", "init"]);
+    let openid = "[service.openid]\nissuer = \"https://p\"\naudience = \"c\"\njwks = \"http://p/keys\"\n";
+    let production = format!("mode = \"production\"\n{openid}");
+    for (settings, args, said) in [
+        ("", &[][..], "nobody could log in"),
+        ("mode = \"production\"", &["--demo"], "leave one of them out"),
+        (&production, &[], "the statement key is a test key"),
+        (openid, &[], "there is no register here"),
+        (openid, &["--database", "mysql://x"], "is no register"),
+    ] {
+        let told = refused(folder.path(), settings, args);
+        assert!(told.contains(said), "{told}");
+    }
+    std::fs::write(folder.path().join("keys/private/salt.hex"), "00".repeat(32)).unwrap();
+    std::fs::set_permissions(folder.path().join("keys/private/salt.hex"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(refused(folder.path(), "", &["--demo"]).contains("chmod 600"));
+}
+
+#[test]
+fn a_register_has_one_server_and_no_time_before_its_last_entry() {
+    use certpress::store::{Access, Act, Store};
+    let folder = scratch();
+    let later = "2099-01-01T00:00:00Z".parse().unwrap();
+    let (keyring, _) = certpress::sign::Keyring::open_or_init(&folder.path().join("keys"), later).unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = runtime.block_on(async {
+        let store = Store::open(&data, Access::Write { create: true, index_key: *keyring.salt }).await.unwrap();
+        store.audit_look(&Act::new("somebody", later), "look.test", "nothing").await.unwrap();
+        store
+    });
+    assert!(refused(folder.path(), "", &["--demo"]).contains("another server has this register open"));
+    runtime.block_on(store.close());
+    drop(store);
+    assert!(refused(folder.path(), "", &["--demo"]).contains("set the clock"));
+}
+
+#[test]
+fn what_was_imported_can_be_backed_up_restored_and_checked() {
+    let folder = scratch();
+    let run = |args: &[&str]| {
+        let run = certpress(folder.path(), args);
+        (run.status.code(), text(&run.stdout))
+    };
+    let samples = root().join("samples/records").display().to_string();
+    let (code, told) = run(&["import", &samples, "--create"]);
+    assert_eq!((code, told.as_str()), (Some(0), "32 new, 0 changed, 0 as before, 0 not taken\n"));
+    assert_eq!(run(&["import", &samples]).1, "0 new, 0 changed, 32 as before, 0 not taken\n");
+    assert_eq!(run(&["backup", "copy.db"]).0, Some(0));
+    assert_eq!(run(&["backup", "copy.db"]).0, Some(1), "a backup is never overwritten");
+    let (_, told) = run(&["reissue", "--query", "licence_type=constructor-1", "--reason", "印章更换"]);
+    assert!(told.contains(" reissued, "), "{told}");
+    let entries = |told: &str| serde_json::from_str::<Value>(told).unwrap()["entries"].as_u64().unwrap();
+    let now = entries(&run(&["audit", "verify"]).1);
+    assert_eq!(run(&["restore", "copy.db", "--data", "before"]).0, Some(0));
+    let before = run(&["audit", "verify", "--data", "before"]);
+    assert_eq!(before.0, Some(0));
+    assert!(entries(&before.1) < now);
+}

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use reqwest::blocking::{Client, Response};
@@ -79,13 +79,16 @@ fn what_was_acknowledged_survives_kill_9() {
     for round in 0..rounds {
         let server = Server::start(folder.path());
         check(&server, &acknowledged.lock().unwrap(), &downloaded.lock().unwrap());
-        let over = AtomicBool::new(false);
+        let (over, answered) = (AtomicBool::new(false), AtomicU32::new(0));
+        let callers = PEOPLE.map(|who| {
+            let token = server.token(who);
+            let path = format!("/api/v1/licences/{}/annotations", server.licence(&token));
+            (who, token, path)
+        });
         std::thread::scope(|scope| {
-            for who in PEOPLE {
-                let (server, over, acknowledged, downloaded) = (&server, &over, &acknowledged, &downloaded);
+            for (who, token, path) in callers {
+                let (server, over, answered, acknowledged, downloaded) = (&server, &over, &answered, &acknowledged, &downloaded);
                 scope.spawn(move || {
-                    let token = server.token(who);
-                    let path = format!("/api/v1/licences/{}/annotations", server.licence(&token));
                     let mut count = 0;
                     while !over.load(Ordering::Relaxed) {
                         count += 1;
@@ -96,6 +99,7 @@ fn what_was_acknowledged_survives_kill_9() {
                         let Ok(bytes) = answer.bytes() else { return };
                         let entry: Value = serde_json::from_slice(&bytes).unwrap();
                         let id = entry["id"].as_str().unwrap().to_owned();
+                        answered.fetch_add(1, Ordering::Relaxed);
                         acknowledged.lock().unwrap().entry(who).or_default().push((id, entry["number"].as_u64().unwrap()));
                         let file = entry["files"]["pdf"].as_str().unwrap().to_owned();
                         if count % 3 == 1 {
@@ -109,8 +113,11 @@ fn what_was_acknowledged_survives_kill_9() {
                     }
                 });
             }
-            // Every round dies at another moment.
-            std::thread::sleep(Duration::from_millis(700 + u64::from(round * 137 % 500)));
+            // Every round dies at another moment, and none before there is something to lose.
+            while answered.load(Ordering::Relaxed) < 8 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            std::thread::sleep(Duration::from_millis(u64::from(round * 37 % 500)));
             let id = server.process.id().to_string();
             assert!(Command::new("kill").args(["-9", &id]).status().unwrap().success());
             over.store(true, Ordering::Relaxed);

@@ -3,8 +3,8 @@
 
     benches/load/run.py [--binary target/release/certpress] [--seconds 10] [--check]
 
-Needs wrk (Debian package `wrk`) and nothing else beside Python. With --check it fails when a figure of issue 4 is missed.
-Client and service share the cores, as issue 4 has it.
+Needs wrk (Debian package `wrk`) and nothing else beside Python. With --check it fails when a wanted figure is missed.
+Client and service share the cores.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--binary", type=Path, default=Path("target/release/certpress"))
     options.add_argument("--seconds", type=int, default=10)
-    options.add_argument("--check", action="store_true", help="fail when a figure of issue 4 is missed")
+    options.add_argument("--check", action="store_true", help="fail when a wanted figure is missed")
     options = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

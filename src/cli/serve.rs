@@ -1,5 +1,6 @@
 //! `certpress serve`: the service, for a demonstration or for production.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -133,10 +134,9 @@ async fn serve(args: &ServeArgs, settings: &Settings, made: Made) -> anyhow::Res
     let (address, numbers) = (listener.local_addr()?, metrics.local_addr()?);
     let parts = Parts { register, anchors, identity: Arc::new(identity), telemetry: Telemetry::new(now), demo };
     let app = App::new(service, parts);
-    println!("certpress listens on http://{address}  (numbers: http://{numbers}/metrics)");
-    if args.demo {
-        println!("{}", try_this(address));
-    }
+    let hint = if args.demo { try_this(address) } else { String::new() };
+    // Nobody needs to read this for the service to go on.
+    writeln!(std::io::stdout(), "certpress listens on http://{address}  (numbers: http://{numbers}/metrics)\n{hint}").ok();
     Ok(http::serve(app, listener, metrics, stop()).await?)
 }
 

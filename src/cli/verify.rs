@@ -14,10 +14,10 @@ use jiff::tz::TimeZone;
 
 /// Judge PDF and OFD files, QR texts, and pictures that hold a QR code
 ///
-/// Checks signatures first, then the register and the dates, without a network unless the register is a service. Grade A: genuine, and the register says
-/// that exactly this was issued. Grade B: genuinely signed, but the register was not asked or does not know it, or
-/// something was added afterwards. Grade C: not genuine, changed, or nothing that could be. Exit code 0 when everything
-/// has grade A and is valid now, 1 otherwise.
+/// Checks signatures first, then the register and the dates, without a network unless the register is a service. Grade A:
+/// genuine, and the register says that exactly this was issued. Grade B: genuinely signed, but the register was not asked
+/// or does not know it, or something was added afterwards. Grade C: not genuine, changed, or nothing that could be. Exit
+/// code 0 when everything has grade A and is valid now, 1 otherwise.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest as _, Multipart, Request, State};
+use axum::extract::{FromRequest as _, FromRequestParts as _, Multipart, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use bytes::Bytes;
@@ -76,10 +77,13 @@ impl App {
         Ok(verdict)
     }
 
-    fn answer(&self, visitor: &Visitor, headers: &HeaderMap, verdict: Verdict) -> Response {
-        let response = if wants_page(headers) {
+    /// A page for browsers, JSON for programs.
+    async fn answer(&self, asked: &mut Parts, verdict: Verdict) -> Response {
+        let response = if wants_page(&asked.headers) {
+            // Only now: who is logged in does not matter to programs, and finding out counts as another request.
+            let Ok(visitor) = Visitor::from_request_parts(asked, self).await;
             let line = &self.register.line;
-            pages::answered(visitor, line.verify_base(), &verdict, line.layouts())
+            pages::answered(&visitor, line.verify_base(), &verdict, line.layouts())
         } else {
             axum::Json(Told::new(self, verdict)).into_response()
         };
@@ -194,20 +198,14 @@ fn wants_page(headers: &HeaderMap) -> bool {
 #[utoipa::path(get, path = "/v/{digits}", tag = "public",
     params(("digits" = String, Path, description = "The digits of the code", max_length = 4000)),
     responses((status = 200, content((Told = "application/json"), (String = "text/html"))), Problems))]
-async fn look_up(
-    _: Anyone,
-    State(app): State<App>,
-    visitor: Visitor,
-    digits: Result<Path<String>, Problem>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+async fn look_up(_: Anyone, State(app): State<App>, digits: Result<Path<String>, Problem>, request: Request) -> Result<Response, Problem> {
     let digits = digits.map_or_else(|_| String::new(), |Path(digits)| digits);
     // What is no digits is no code: other spellings of a genuine one, a whole address above all, are not looked into.
     let digits = if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits } else { String::new() };
     let verdict = app.settle(app.judge().open_text(&digits)).await?;
     let known = verdict.licence.as_ref().is_some_and(|licence| licence.version.is_some());
     let verdict = if known { verdict } else { unknown(verdict) };
-    Ok(app.answer(&visitor, &headers, verdict))
+    Ok(app.answer(&mut request.into_parts().0, verdict).await)
 }
 
 /// Forged, misread, or not in this register: the one answer to all of them.
@@ -240,10 +238,11 @@ struct Asked {
 #[utoipa::path(post, path = "/verify", tag = "public",
     request_body(content((Vec<u8> = "application/octet-stream"), (Asked = "application/json"))),
     responses((status = 200, content((Told = "application/json"), (String = "text/html"))), Problems))]
-async fn hand_in(_: Anyone, State(app): State<App>, visitor: Visitor, request: Request) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let room = app.desk.take(&headers)?;
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+async fn hand_in(_: Anyone, State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let (mut asked, body) = request.into_parts();
+    let request = Request::from_parts(asked.clone(), body);
+    let room = app.desk.take(&asked.headers)?;
+    let media_type = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let opened = match media_type.as_str() {
         "application/json" => {
@@ -273,7 +272,7 @@ async fn hand_in(_: Anyone, State(app): State<App>, visitor: Visitor, request: R
         }
     };
     let verdict = app.settle(opened).await?;
-    Ok(app.answer(&visitor, &headers, verdict))
+    Ok(app.answer(&mut asked, verdict).await)
 }
 
 /// The one file of a form.

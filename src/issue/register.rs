@@ -4,7 +4,7 @@
 //! makes up for, and never a signature that nobody knows of.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,7 +39,8 @@ pub struct Register {
     blobs: Blobs,
     /// One of these is held while a file is made, so that a file asked for twice at once is made once.
     making: [tokio::sync::Mutex<()>; 64],
-    recent: Mutex<Recent>,
+    files: Mutex<Recent<(String, Format), Made>>,
+    records: Arc<Records>,
 }
 
 /// A licence in the list of its holder.
@@ -175,7 +176,9 @@ impl Register {
     /// Joins the parts. `most_waiting` is how many files may wait to be made.
     pub fn new(line: Arc<Line>, store: Arc<Store>, blobs: Blobs, clock: Arc<dyn Clock>, most_waiting: usize) -> Self {
         let making = std::array::from_fn(|_| tokio::sync::Mutex::default());
-        Self { line, store, clock, gate: Gate::new(most_waiting), blobs, making, recent: Mutex::default() }
+        // At some 100 KB a file and a record that is 60 MB.
+        let (files, records) = (Recent::new(256), Arc::new(Records(Recent::new(64))));
+        Self { line, store, clock, gate: Gate::new(most_waiting), blobs, making, files, records }
     }
 
     /// Whether everything that is needed answers: the register and its disk, the made files, the signer.
@@ -241,9 +244,9 @@ impl Register {
         let licence = filed.licence.clone();
         let latest = self.store.annotations(&licence.id, &History { limit: Some(1), ..History::default() }).await?.pop();
         let made_today = self.store.made_today(&licence.id, now).await?;
-        let line = Arc::clone(&self.line);
+        let (line, records) = (Arc::clone(&self.line), Arc::clone(&self.records));
         let next = move || {
-            let record = filed.record()?;
+            let record = records.read(&filed)?;
             Ok::<_, StoreError>(line.state(&record, now, Wish { made_today, ..Wish::default() }).map(|stated| stated.annotated.period()))
         };
         let next = self.gate.run(next).await??;
@@ -301,9 +304,9 @@ impl Register {
     /// Applies the rule, records what is stated, and signs it.
     async fn record(&self, act: &Act<'_>, filed: Filed, wish: Wish) -> Result<(Annotation, String), RegisterError> {
         let (licence, version) = (filed.licence.id.clone(), filed.version);
-        let (line, at) = (Arc::clone(&self.line), act.at);
+        let (line, records, at) = (Arc::clone(&self.line), Arc::clone(&self.records), act.at);
         let stated = move || -> Result<_, RegisterError> {
-            let record = filed.record()?;
+            let record = records.read(&filed)?;
             let stated = line.state(&record, at, wish)?;
             // Faults of the page are found before anything is recorded.
             line.set(&stated, &line.sign(&stated, 0)?)?;
@@ -338,10 +341,9 @@ impl Register {
         if annotation.digits.is_some() {
             return Ok(annotation);
         }
-        let line = Arc::clone(&self.line);
-        let again = annotation.clone();
+        let (line, records, again) = (Arc::clone(&self.line), Arc::clone(&self.records), annotation.clone());
         let filed = self.version(&annotation).await?;
-        let sign = move || with_statement(&line, &filed, &again, |line, stated| Ok(line.sign(stated, again.status_index)?));
+        let sign = move || with_statement(&line, records.read(&filed)?, &again, |line, stated| Ok(line.sign(stated, again.status_index)?));
         let digits = self.gate.run(sign).await??;
         Ok(self.keep(annotation, digits).await)
     }
@@ -382,7 +384,7 @@ impl Register {
     /// The file: as it was given out before, or made now and kept for ever.
     async fn made(&self, annotation: &Annotation, format: Format) -> Result<Arc<Made>, RegisterError> {
         let key = (annotation.id.clone(), format);
-        let remembered = || self.recent.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
+        let remembered = || self.files.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
         let counted = |found| metrics::counter!("certpress_files_total", "from" => found).increment(1);
         if let Some(made) = remembered() {
             counted("memory");
@@ -406,7 +408,7 @@ impl Register {
             }
         };
         let made = Arc::new(made);
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).keep(key, Arc::clone(&made));
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).keep(key, Arc::clone(&made));
         Ok(made)
     }
 
@@ -448,10 +450,10 @@ impl Register {
     async fn render(&self, annotation: &Annotation, format: Format) -> Result<Bytes, RegisterError> {
         let filed = self.version(annotation).await?;
         let digits = annotation.digits.clone().ok_or(Denied::Sealing)?;
-        let (line, again) = (Arc::clone(&self.line), annotation.clone());
+        let (line, records, again) = (Arc::clone(&self.line), Arc::clone(&self.records), annotation.clone());
         let render = move || {
             let began = Instant::now();
-            let bytes = with_statement(&line, &filed, &again, |line, stated| {
+            let bytes = with_statement(&line, records.read(&filed)?, &again, |line, stated| {
                 let composed = line.set(stated, &digits)?;
                 Ok(line.finish(&composed.document, format)?)
             });
@@ -482,12 +484,12 @@ impl Register {
 /// Repeats what was stated, and does something with it. The statement must come out as it was recorded.
 fn with_statement<T>(
     line: &Line,
-    filed: &Filed,
+    record: Record,
     annotation: &Annotation,
     work: impl FnOnce(&Line, &super::Stated) -> Result<T, RegisterError>,
 ) -> Result<T, RegisterError> {
     // What it was then: what became of the licence since does not change what was stated.
-    let record = Record { status: Status::Valid, ..filed.record()? };
+    let record = Record { status: Status::Valid, ..record };
     let wish = Wish { from: annotation.period.map(|p| p.from), to: annotation.period.map(|p| p.to), made_today: 0 };
     let outdated = || RegisterError::Outdated(annotation.id.clone());
     let stated = line.state(&record, annotation.at, wish).map_err(|_| outdated())?;
@@ -540,18 +542,20 @@ impl Denied {
     }
 }
 
-/// Files that were asked for lately.
-#[derive(Default)]
-struct Recent {
-    young: HashMap<(String, Format), Arc<Made>>,
-    old: HashMap<(String, Format), Arc<Made>>,
+/// What was made lately, in two generations: when the young one is full, the old one is forgotten.
+struct Recent<K, V> {
+    young: HashMap<K, Arc<V>>,
+    old: HashMap<K, Arc<V>>,
+    /// Of each generation.
+    most: usize,
 }
 
-impl Recent {
-    /// Of each of the two generations; at some 100 KB a file that is 50 MB.
-    const MOST: usize = 256;
+impl<K: Eq + Hash + Clone, V> Recent<K, V> {
+    fn new(most: usize) -> Mutex<Self> {
+        Mutex::new(Self { young: HashMap::new(), old: HashMap::new(), most })
+    }
 
-    fn find(&mut self, key: &(String, Format)) -> Option<Arc<Made>> {
+    fn find(&mut self, key: &K) -> Option<Arc<V>> {
         if let Some(made) = self.young.get(key) {
             return Some(Arc::clone(made));
         }
@@ -560,11 +564,32 @@ impl Recent {
         Some(made)
     }
 
-    fn keep(&mut self, key: (String, Format), made: Arc<Made>) {
-        if self.young.len() >= Self::MOST {
+    fn keep(&mut self, key: K, made: Arc<V>) {
+        if self.young.len() >= self.most {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, made);
+    }
+}
+
+/// Records that were read lately. Their pictures are decoded when they are read, and whoever annotates downloads next.
+struct Records(Mutex<Recent<(String, u16), Record>>);
+
+impl Records {
+    /// The record of one version, with the status that the licence has now. Not for an async thread.
+    fn read(&self, filed: &Filed) -> Result<Record, StoreError> {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (filed.licence.id.clone(), filed.version);
+        let known = lock().find(&key);
+        let record = match known {
+            Some(record) => record,
+            None => {
+                let record = Arc::new(filed.record()?);
+                lock().keep(key, Arc::clone(&record));
+                record
+            }
+        };
+        Ok(Record { status: filed.licence.status, ..(*record).clone() })
     }
 }
 

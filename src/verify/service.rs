@@ -13,7 +13,7 @@ use crate::record::Status;
 
 /// A verdict is a kilobyte.
 const LARGEST_ANSWER: u64 = 64 << 10;
-/// Issue 4 promises five seconds; a slow line is given as much again.
+/// A service answers within five seconds; a slow line is given as much again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A service.
