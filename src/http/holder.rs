@@ -226,7 +226,7 @@ struct Annotated {
 /// 加注.
 #[utoipa::path(post, path = "/api/v1/licences/{id}/annotations", tag = "holder", security(("bearer" = [])),
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "The same key and body give the same answer")),
-    request_body(content = Chosen, description = "May be empty"),
+    request_body(content = Option<Chosen>, description = "May be empty"),
     responses(
         (status = 201, body = Annotated, headers(("Location" = String))),
         (status = 202, body = Annotated, description = "Recorded; sealing is under way", headers(("Location" = String))),

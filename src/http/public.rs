@@ -116,6 +116,7 @@ struct Told {
     reason_en: String,
     /// What it says, when it is genuine.
     #[serde(flatten)]
+    #[schema(value_type = ToldLicence)]
     licence: Option<ToldLicence>,
     /// The instant of the answer.
     #[schema(value_type = String, format = DateTime)]
@@ -126,10 +127,13 @@ struct Told {
 #[derive(Serialize, ToSchema)]
 struct ToldLicence {
     /// Licence type's number in QR codes.
+    #[schema(required = false)]
     licence_type: u8,
     /// 证照名称.
+    #[schema(required = false)]
     title: String,
     /// 注册编号 or 证书编号.
+    #[schema(required = false)]
     number: String,
     /// The first character of the holder's name and a star; null where the code carries only a commitment to the name.
     name: Option<String>,
@@ -149,9 +153,10 @@ struct ToldLicence {
     #[schema(value_type = Option<String>, format = Date)]
     use_to: Option<Date>,
     /// 加注时间.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = String, format = DateTime, required = false)]
     issued_at: Timestamp,
     /// Whether test keys have signed it: a sample, not a licence.
+    #[schema(required = false)]
     test: bool,
 }
 
@@ -196,7 +201,7 @@ fn wants_page(headers: &HeaderMap) -> bool {
 
 /// The address that a QR code opens: a page, or JSON by `Accept`. Always 200, whatever the code is worth.
 #[utoipa::path(get, path = "/v/{digits}", tag = "public",
-    params(("digits" = String, Path, description = "The digits of the code", max_length = 4000)),
+    params(("digits" = String, Path, description = "The digits of the code")),
     responses((status = 200, content((Told = "application/json"), (String = "text/html"))), Problems))]
 async fn look_up(_: Anyone, State(app): State<App>, digits: Result<Path<String>, Problem>, request: Request) -> Result<Response, Problem> {
     let digits = digits.map_or_else(|_| String::new(), |Path(digits)| digits);
@@ -225,11 +230,10 @@ fn unknown(verdict: Verdict) -> Verdict {
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// The text of the QR code, or its digits. A file repeats them in `metadata.xml`.
-    #[schema(max_length = 4000)]
     qr: String,
     /// SHA-256 of the file, in hexadecimal digits.
     #[serde(default)]
-    #[schema(min_length = 64, max_length = 64)]
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: Option<String>,
 }
 

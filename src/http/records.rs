@@ -23,7 +23,7 @@ use super::identity::{Loader, Viewer};
 use super::json::{Json, Query};
 use super::problem::{Code, FieldError, Problem, Problems};
 use crate::issue::register::{RegisterError, Row};
-use crate::record::{self, Input, Kind};
+use crate::record::{self, Input, Kind, Status};
 use crate::store::{Act, Licence, LoadChange, Search};
 
 /// Loading, which may take long and bring much.
@@ -229,8 +229,9 @@ struct Listing {
     number: Option<String>,
     /// How the company's name begins.
     employer: Option<String>,
-    /// `valid`, `suspended`, `cancelled`, `revoked` or `withdrawn`.
-    status: Option<String>,
+    /// Whether it is in force.
+    #[param(inline)]
+    status: Option<StatusWord>,
     /// Registration ends on this day or later.
     #[param(value_type = Option<String>, format = Date)]
     expires_from: Option<Date>,
@@ -242,6 +243,30 @@ struct Listing {
     /// How many at most.
     #[param(minimum = 1, maximum = 499)]
     limit: Option<u32>,
+}
+
+/// A status, as records write it.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum StatusWord {
+    Valid,
+    Suspended,
+    Cancelled,
+    Revoked,
+    Withdrawn,
+}
+
+impl StatusWord {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Valid => Status::Valid,
+            Self::Suspended => Status::Suspended,
+            Self::Cancelled => Status::Cancelled,
+            Self::Revoked => Status::Revoked,
+            Self::Withdrawn => Status::Withdrawn,
+        }
+        .as_str()
+    }
 }
 
 /// The same with a person's name or identity document, which belong in a body.
@@ -258,8 +283,9 @@ pub struct Wanted {
     employer: Option<String>,
     /// The holder's identity document, exactly.
     identity: Option<Document>,
-    /// `valid`, `suspended`, `cancelled`, `revoked` or `withdrawn`.
-    status: Option<String>,
+    /// Whether it is in force.
+    #[schema(inline)]
+    status: Option<StatusWord>,
     /// Registration ends on this day or later.
     #[schema(value_type = Option<String>, format = Date)]
     expires_from: Option<Date>,
@@ -293,18 +319,13 @@ impl From<Listing> for Wanted {
 impl Wanted {
     /// What the register is asked.
     pub fn search(self) -> Result<Search, Problem> {
-        if let Some(status) = &self.status
-            && !record::Status::ALL.iter().any(|known| known.as_str() == status)
-        {
-            return Err(Problem::field("status", "must be valid, suspended, cancelled, revoked or withdrawn"));
-        }
         Ok(Search {
             licence_type: self.licence_type,
             number: self.number,
             name: self.name,
             employer: self.employer,
             identity: self.identity.map(|document| (document.id_type, document.id_number.to_ascii_uppercase())),
-            status: self.status,
+            status: self.status.map(|status| status.word().to_owned()),
             expires_from: self.expires_from,
             expires_before: self.expires_before,
             after: self.cursor,
@@ -329,7 +350,7 @@ async fn list(Viewer(caller): Viewer, State(app): State<App>, Query(listing): Qu
 }
 
 /// The same, also by the holder's name or identity document.
-#[utoipa::path(post, path = "/api/v1/records/search", tag = "staff", security(("bearer" = [])), request_body = Wanted,
+#[utoipa::path(post, path = "/api/v1/records/search", tag = "staff", security(("bearer" = [])), request_body = Option<Wanted>,
     responses((status = 200, body = Found), Problems))]
 async fn search(Viewer(caller): Viewer, State(app): State<App>, Json(wanted): Json<Wanted>) -> Result<axum::Json<Found>, Problem> {
     found(&app, &caller.subject, wanted).await

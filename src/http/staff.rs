@@ -314,7 +314,7 @@ struct Entries {
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<Timestamp>,
     /// The `next` of the page before.
-    cursor: Option<u64>,
+    cursor: Option<i64>,
     /// How many at most.
     #[param(minimum = 1, maximum = 499)]
     limit: Option<u32>,
@@ -362,7 +362,7 @@ async fn audit(
 ) -> Result<axum::Json<AuditPage>, Problem> {
     let Entries { actor, subject, from, to, cursor, limit: asked } = entries;
     let limit = limit(asked, 100)?;
-    let query = AuditQuery { actor, subject, from, to, before: cursor, limit: Some(limit + 1) };
+    let query = AuditQuery { actor, subject, from, to, before: cursor.map(|seq| seq.max(0) as u64), limit: Some(limit + 1) };
     let mut found = app.register.store.audit(&query).await?;
     app.looked(&caller.subject, "look.audit", "audit").await?;
     let more = found.len() > limit as usize;
