@@ -89,8 +89,9 @@ async fn key_list(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Resp
     app.well_known.keys.clone().answer(&headers, 3600)
 }
 
-/// The signed status list number `n`, which says of 2²⁴ status indices which are not in force (src/verify/status_list.rs
-/// describes it). List 0 is always there, the others when the register has come so far.
+/// The signed status list number `n`: of 2²⁴ status indices from `n` · 2²⁴ on, which are not in force. A JWS in its JSON form
+/// with an unencoded payload (RFC 7797); in `status_list.lst` two bits for each index, the first lowest, by zlib and base64url:
+/// 0 in force, 1 superseded, 2 suspended, 3 ended. List 0 is always there, the others when the register has come so far.
 #[utoipa::path(get, path = "/.well-known/certpress/status/{n}", tag = "public",
     params(("n" = u32, Path, maximum = 255), ("If-None-Match" = Option<String>, Header)),
     responses((status = 200, body = Object), (status = 304, description = "Unchanged"), Problems))]

@@ -172,7 +172,7 @@ pub struct Opened {
     kind: Kind,
     /// SHA-256 of a PDF or OFD file.
     file: Option<[u8; 32]>,
-    found: Result<Genuine, Finding>,
+    found: Result<Genuine, Refusal>,
     at: Timestamp,
 }
 
@@ -193,7 +193,7 @@ impl Opened {
 
     /// The verdict, by the register's answer; none when it was not asked.
     pub fn settle(self, answer: Option<Answer>) -> Verdict {
-        let finding = self.found.map_or_else(|finding| finding, |genuine| genuine.settle(answer));
+        let finding = self.found.map_or_else(Finding::from, |genuine| genuine.settle(answer));
         let Finding { grade, state, reason, licence } = finding;
         let as_of = Timestamp::from_second(self.at.as_second()).expect("the seconds of a timestamp are in range");
         Verdict { file: self.name, grade, kind: self.kind, state, reason: reason.zh, reason_en: reason.en, licence, as_of }
@@ -235,23 +235,23 @@ impl Judge<'_> {
         match picture::read_codes(bytes, |text| qr::judge(self, text).is_ok()) {
             Ok(codes) => self.opened(name, Kind::Picture, picture::judge(self, &codes)),
             Err(picture::PictureError::NotAPicture) => self.other(name, bytes),
-            Err(error) => self.opened(name, Kind::Picture, Err(Finding::c(State::Unreadable, error.reason()))),
+            Err(error) => self.opened(name, Kind::Picture, Err(Refusal::new(State::Unreadable, error.reason()))),
         }
     }
 
     /// A verdict about something that could not even be read.
     pub fn unreadable(&self, name: &str, cause: &str) -> Verdict {
         let reason = Reason { zh: format!("无法读取：{cause}"), en: format!("It cannot be read: {cause}") };
-        self.opened(name, Kind::Unknown, Err(Finding::c(State::Unreadable, reason))).settle(None)
+        self.opened(name, Kind::Unknown, Err(Refusal::new(State::Unreadable, reason))).settle(None)
     }
 
-    fn opened(&self, name: &str, kind: Kind, found: Result<Genuine, Finding>) -> Opened {
+    fn opened(&self, name: &str, kind: Kind, found: Result<Genuine, Refusal>) -> Opened {
         Opened { name: name.to_owned(), kind, file: None, found, at: self.at }
     }
 
     /// A file whose envelope holds is what its statement says.
     fn envelope(&self, name: &str, kind: Kind, envelope: Result<Envelope, Refusal>, bytes: &[u8]) -> Opened {
-        let found = envelope.and_then(|envelope| genuine::of_envelope(self, envelope)).map_err(Finding::from);
+        let found = envelope.and_then(|envelope| genuine::of_envelope(self, envelope));
         Opened { file: Some(Sha256::digest(bytes).into()), ..self.opened(name, kind, found) }
     }
 
@@ -267,7 +267,7 @@ impl Judge<'_> {
             "只能核验 PDF、OFD 文件，二维码文本和 PNG、JPEG 图片",
             "Only PDF and OFD files, QR texts and PNG or JPEG pictures can be judged",
         );
-        self.opened(name, Kind::Unknown, Err(Finding::c(State::Unreadable, reason)))
+        self.opened(name, Kind::Unknown, Err(Refusal::new(State::Unreadable, reason)))
     }
 }
 
@@ -295,12 +295,6 @@ struct Finding {
     state: State,
     reason: Reason,
     licence: Option<Licence>,
-}
-
-impl Finding {
-    fn c(state: State, reason: Reason) -> Self {
-        Refusal::new(state, reason).into()
-    }
 }
 
 impl From<Refusal> for Finding {

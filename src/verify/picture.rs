@@ -11,7 +11,7 @@ use rxing::qrcode::cpp_port::detector::{FindFinderPatterns, GenerateFinderPatter
 use rxing::{Binarizer, Luma8Source};
 
 use super::genuine::Genuine;
-use super::{Finding, Judge, Reason, State, qr};
+use super::{Judge, Reason, Refusal, State, qr};
 
 /// Why a picture cannot be looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,10 +88,10 @@ pub(super) fn read_codes(bytes: &[u8], mut wanted: impl FnMut(&str) -> bool) -> 
 }
 
 /// Of several codes the genuine one counts.
-pub(super) fn judge(judge: &Judge, codes: &[String]) -> Result<Genuine, Finding> {
+pub(super) fn judge(judge: &Judge, codes: &[String]) -> Result<Genuine, Refusal> {
     let judged = |text: &String| qr::judge(judge, text);
     let Some(first) = codes.first() else {
-        return Err(Finding::c(
+        return Err(Refusal::new(
             State::NoCode,
             Reason::new(
                 "图片中没有可识别的二维码，请靠近、对焦、避免反光后重拍",

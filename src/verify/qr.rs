@@ -3,16 +3,16 @@
 use jiff::Timestamp;
 
 use super::genuine::Genuine;
-use super::{Finding, Judge, Licence, Reason, State};
+use super::{Judge, Licence, Reason, Refusal, State};
 use crate::clock::shanghai_date;
 use crate::qr::{Capsule, CapsuleName, digits};
 use crate::sign::TrustedKey;
 
 /// Judges a text that is the installation's address followed by digits, or the digits alone. Everything that no trusted
 /// key has signed gets one and the same answer, whatever is wrong with it.
-pub(super) fn judge(judge: &Judge, text: &str) -> Result<Genuine, Finding> {
+pub(super) fn judge(judge: &Judge, text: &str) -> Result<Genuine, Refusal> {
     let Some(genuine) = open(judge, text) else {
-        return Err(Finding::c(
+        return Err(Refusal::new(
             State::NotIssued,
             Reason::new("不是由可信密钥签发的证照二维码", "This is not the QR code of a licence issued by any key in the trust list"),
         ));
@@ -21,7 +21,7 @@ pub(super) fn judge(judge: &Judge, text: &str) -> Result<Genuine, Finding> {
     if !address.is_empty() && address != judge.verify_base {
         // The digits were copied from a genuine code; what a phone opens is somebody else's page.
         let base = judge.verify_base;
-        return Err(Finding::c(
+        return Err(Refusal::new(
             State::OtherAddress,
             Reason {
                 zh: format!("二维码网址不是“{base}”，请勿打开；如该网址属于发证机关，请在 verify_base 中设置"),
