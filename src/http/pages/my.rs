@@ -112,7 +112,7 @@ struct Issuer {
 const COMPANY: &str = "001";
 
 /// What a licence says of itself: its facts and its 专业.
-pub fn facts(filed: &Filed) -> Result<(Vec<view::Fact>, Vec<view::Specialty>), Problem> {
+pub fn facts(filed: &Filed) -> Result<(Vec<view::Fact>, view::Specialties), Problem> {
     let shown: Shown = serde_json::from_slice(&filed.json).map_err(|cause| Problem::internal(&cause))?;
     let licence = &filed.licence;
     let facts = [
@@ -125,7 +125,10 @@ pub fn facts(filed: &Filed) -> Result<(Vec<view::Fact>, Vec<view::Specialty>), P
         view::Fact::of("签发机关", shown.issuer.name),
     ];
     let specialty = |s: Specialty| view::Specialty { name: s.name, dates: view::span(s.valid_from, s.valid_to) };
-    Ok((facts.into_iter().flatten().collect(), shown.specialties.into_iter().map(specialty).collect()))
+    // 专业 have dates, qualifications have none.
+    let label = if shown.specialties.iter().any(|s| s.valid_to.is_some()) { "注册专业" } else { "资质" };
+    let list = shown.specialties.into_iter().map(specialty).collect();
+    Ok((facts.into_iter().flatten().collect(), view::Specialties { label, list }))
 }
 
 fn licence(

@@ -5,15 +5,16 @@ const SHELL = `/verify${location.search}`;
 const PARTS = ["style.css", "emblem.svg", "guilloche.svg", "verify.js", "offline.js", "capsule.js", "page.js", "words.js", "english.json", "answers.json", "types.json"];
 const PATIENCE = 4000;
 
-addEventListener("install", (event) => {
+async function keep() {
   const anonymous = (path) => new Request(path, { credentials: "omit", cache: "no-cache" });
-  event.waitUntil(
-    caches
-      .open(KEPT)
-      .then((kept) => kept.addAll([SHELL, "/.well-known/certpress/keys.json", ...PARTS.map((part) => `/assets/${part}`)].map(anonymous)))
-      .then(() => skipWaiting()),
-  );
-});
+  const kept = await caches.open(KEPT);
+  await kept.addAll([SHELL, "/.well-known/certpress/keys.json", ...PARTS.map((part) => `/assets/${part}`)].map(anonymous));
+}
+
+addEventListener("install", (event) => event.waitUntil(keep().then(() => skipWaiting())));
+
+// Each visit with a network brings what is kept up to date: a release changes the pages, not this script.
+addEventListener("message", (event) => event.waitUntil(keep().catch(() => {})));
 
 addEventListener("activate", (event) => {
   const others = async () => Promise.all((await caches.keys()).filter((name) => name !== KEPT).map((name) => caches.delete(name)));

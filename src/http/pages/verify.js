@@ -166,7 +166,10 @@ if (asked && answer.hidden) await judgeHere(asked);
 
 if ("serviceWorker" in navigator) {
   await navigator.serviceWorker.register(`/sw.js?lang=${document.documentElement.lang}`);
-  await navigator.serviceWorker.ready;
-  if (navigator.onLine) await ready().catch(() => {});
+  const { active } = await navigator.serviceWorker.ready;
+  if (navigator.onLine) {
+    active.postMessage("keep");
+    await ready().catch(() => {});
+  }
 }
 document.documentElement.dataset.ready = "";

@@ -48,11 +48,6 @@ impl Page {
         self.lang.say(chinese).replace("{}", &value.to_string())
     }
 
-    /// What the parts of a licence are called: 专业 have dates, qualifications have none.
-    pub fn label(&self, specialties: &[Specialty]) -> &'static str {
-        if specialties.iter().any(|s| s.dates.is_some()) { "注册专业" } else { "资质" }
-    }
-
     fn here(&self) -> &str {
         self.path.split('?').next().unwrap_or_default()
     }
@@ -156,6 +151,15 @@ pub struct Specialty {
     pub dates: Option<String>,
 }
 
+/// The 专业 or qualifications of a licence.
+#[derive(Clone, Debug)]
+pub struct Specialties {
+    /// What they are called.
+    pub label: &'static str,
+    /// Each.
+    pub list: Vec<Specialty>,
+}
+
 /// Why not, and what to do.
 #[derive(Clone, Debug)]
 pub struct Refusal {
@@ -204,7 +208,7 @@ pub struct Licence {
     /// What is known of it.
     pub facts: Vec<Fact>,
     /// Its 专业.
-    pub specialties: Vec<Specialty>,
+    pub specialties: Specialties,
     /// Why nothing can be made now.
     pub refusal: Option<Refusal>,
     /// What a 加注 would give now.
@@ -421,7 +425,7 @@ pub struct DeskLicence {
     /// What is known.
     pub facts: Vec<Fact>,
     /// 专业.
-    pub specialties: Vec<Specialty>,
+    pub specialties: Specialties,
     /// Versions, newest first.
     pub versions: Vec<Version>,
     /// 加注, newest first.

@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::super::App;
 use super::super::holder::Reason;
-use super::super::identity::{Caller, Role};
+use super::super::identity::{COOKIE, Caller, Role};
 use super::super::problem::{Code, Problem};
 use super::view;
 use super::words::Lang;
@@ -40,18 +40,20 @@ impl FromRequestParts<App> for Visitor {
         let query: Vec<_> = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).map(str::to_owned).collect();
         let asked = query.iter().find_map(|pair| pair.strip_prefix("lang="));
         let accepts = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let lang = Lang::chosen(asked, cookie(&parts.headers), accepts);
+        let lang = Lang::chosen(asked, cookie(&parts.headers, LANG_COOKIE), accepts);
         let chosen = asked.map(|_| lang);
         let rest: Vec<_> = query.iter().filter(|pair| !pair.starts_with("lang=")).map(String::as_str).collect();
         let path = if rest.is_empty() { parts.uri.path().to_owned() } else { format!("{}?{}", parts.uri.path(), rest.join("&")) };
-        let caller = Caller::from_request_parts(parts, app).await.ok();
+        // Who shows no token is nobody; the rate of addresses is kept where it is asked for.
+        let shown = parts.headers.contains_key(header::AUTHORIZATION) || cookie(&parts.headers, COOKIE).is_some();
+        let caller = if shown { Caller::from_request_parts(parts, app).await.ok() } else { None };
         Ok(Self { lang, chosen, path, caller, demo: app.demo.is_some() })
     }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
-    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == LANG_COOKIE).map(|(_, lang)| lang)
+    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == wanted).map(|(_, lang)| lang)
 }
 
 impl Visitor {

@@ -31,7 +31,7 @@ impl Lang {
     }
 
     /// BCP 47.
-    pub const fn tag(&self) -> &'static str {
+    pub const fn tag(self) -> &'static str {
         match self {
             Self::Chinese => "zh-CN",
             Self::English => "en",
@@ -39,7 +39,7 @@ impl Lang {
     }
 
     /// Its own name.
-    pub const fn name(&self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Chinese => "中文",
             Self::English => "English",
@@ -47,7 +47,7 @@ impl Lang {
     }
 
     /// The one that the page offers instead.
-    pub const fn other(&self) -> Self {
+    pub const fn other(self) -> Self {
         match self {
             Self::Chinese => Self::English,
             Self::English => Self::Chinese,
@@ -55,7 +55,7 @@ impl Lang {
     }
 
     /// A phrase in this language. What the dictionary lacks, data above all, stays as it is.
-    pub fn say<'a>(&self, chinese: &'a str) -> &'a str {
+    pub fn say<'a>(self, chinese: &'a str) -> &'a str {
         match self {
             Self::Chinese => chinese,
             Self::English => DICTIONARY.get(chinese).map_or(chinese, String::as_str),
