@@ -100,7 +100,7 @@ impl AsyncRead for Connection {
         let excused = self.requests.load(Ordering::Relaxed) > 0;
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Pending => self.wait(cx, excused).map_or_else(|e| Poll::Ready(Err(e)), |()| Poll::Pending),
-            ready => ready,
+            ready @ Poll::Ready(_) => ready,
         }
     }
 }
@@ -109,7 +109,7 @@ impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
             Poll::Pending => self.wait(cx, false).map_or_else(|e| Poll::Ready(Err(e)), |()| Poll::Pending),
-            ready => {
+            ready @ Poll::Ready(_) => {
                 self.progress = Instant::now();
                 ready
             }
@@ -119,7 +119,7 @@ impl AsyncWrite for Connection {
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write_vectored(cx, parts) {
             Poll::Pending => self.wait(cx, false).map_or_else(|e| Poll::Ready(Err(e)), |()| Poll::Pending),
-            ready => {
+            ready @ Poll::Ready(_) => {
                 self.progress = Instant::now();
                 ready
             }

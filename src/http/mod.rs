@@ -107,7 +107,7 @@ impl App {
         let largest_batch = settings.limits.records_mb * 1024 * 1024;
         let (desk, well_known) = (public::Desk::default(), well_known::WellKnown::new(&register.line));
         let stopping = watch::Sender::new(false);
-        Self(Arc::new(Shared { clock, register, anchors, desk, well_known, identity, limits, telemetry, demo, largest_batch, stopping }))
+        Self(Arc::new(Shared { clock, identity, register, anchors, desk, well_known, limits, telemetry, demo, largest_batch, stopping }))
     }
 
     /// Asks everything that would go on for ever to end.
