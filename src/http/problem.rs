@@ -24,7 +24,7 @@ pub struct Problem {
     /// What kind of problem.
     pub code: Code,
     title: String,
-    detail: String,
+    detail: Box<str>,
     remedy: String,
     errors: Vec<FieldError>,
     retry_after: Option<u32>,
@@ -200,7 +200,7 @@ impl From<&Fault> for FieldError {
 
 impl Problem {
     /// A problem of a kind, said in English for the one who reads logs and answers.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: Code, detail: impl Into<Box<str>>) -> Self {
         let (title, remedy) = (code.title().to_owned(), code.remedy().to_owned());
         Self { code, title, detail: detail.into(), remedy, errors: Vec::new(), retry_after: None }
     }

@@ -89,7 +89,7 @@ async fn key_list(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Resp
     app.well_known.keys.clone().answer(&headers, 3600)
 }
 
-/// The signed status list number `n`, which says of 2²⁴ status indices which are not in force (src/verify/status_list.rs
+/// The signed status list number `n`, which says of 2²⁴ status indices which are not in force (`src/verify/status_list.rs`
 /// describes it). List 0 is always there, the others when the register has come so far.
 #[utoipa::path(get, path = "/.well-known/certpress/status/{n}", tag = "public",
     params(("n" = u32, Path, maximum = 255), ("If-None-Match" = Option<String>, Header)),

@@ -187,7 +187,7 @@ mod tests {
         let judged = |id: &str, at: Timestamp| {
             let signer = test_signer(folder.path(), id, now).unwrap();
             let (own, along) = (&signer.chain()[0], &signer.chain()[1..]);
-            assert!(matches!(others.chain(own, along, at), Err(ChainFault::Unknown(_) | ChainFault::OutOfTime(..))), "{id}");
+            assert!(others.chain(own, along, at).is_err(), "{id} under the other installation's roots");
             anchors.chain(own, &[], at).map(Certificate::subject)
         };
         for _ in 0..2 {

@@ -158,6 +158,19 @@ test("figures and layouts", async () => {
   await visitor.end();
 });
 
+test("nothing is wider than a phone", async () => {
+  const visitor = await visit("staff", { viewport: { width: 360, height: 740 } });
+  const { page } = visitor;
+  await open(page, record("r07-constructor-1-age-caps-passport.json").number);
+  const fits = async () => assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360, page.url());
+  await fits();
+  for (const path of ["/desk", "/desk/import", "/desk/reissue", "/desk/figures", "/desk/layouts"]) {
+    await page.goto(path);
+    await fits();
+  }
+  await visitor.end();
+});
+
 test("the desk is not for holders, and nobody is led to where one logs in", async () => {
   const holder = await visit("r01");
   await holder.page.goto("/desk");

@@ -164,6 +164,15 @@ test("a face that was not verified is verified first", async () => {
   await visitor.end();
 });
 
+test("after logging in one comes to a page of this service and to no other", async () => {
+  const visitor = await visit();
+  for (const [next, to] of [["/my?type=a", "/my?type=a"], ["//evil.example/", "/"], ["https://evil.example/", "/"], ["/\\evil.example", "/"]]) {
+    const answer = await visitor.context.request.post("/demo/login", { form: { as: "r03", next }, maxRedirects: 0 });
+    assert.equal(answer.headers().location, to);
+  }
+  await visitor.end();
+});
+
 test("a form that fits is filled in and downloaded", async () => {
   const visitor = await visit("r23");
   const { page } = visitor;

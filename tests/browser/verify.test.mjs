@@ -111,6 +111,26 @@ test("a typed code is followed; one with another address is not", async () => {
   await visitor.end();
 });
 
+test("the camera reads a code where the browser can; without leave it says what else to do", async () => {
+  const visitor = await visit(null, phone);
+  const { page, context } = visitor;
+  // Chromium on Linux has no detector: this one sees what a camera would.
+  await page.addInitScript((seen) => {
+    window.BarcodeDetector = class {
+      static getSupportedFormats = async () => ["qr_code"];
+      detect = async () => [{ rawValue: seen }];
+    };
+  }, made.valid.digits);
+  await page.goto("/verify");
+  await page.getByRole("button", { name: "扫描二维码" }).click();
+  await page.getByText("不能使用摄像头").waitFor();
+  await context.grantPermissions(["camera"]);
+  await page.getByRole("button", { name: "扫描二维码" }).click();
+  await page.waitForURL(`**/v/${made.valid.digits}`);
+  assert.equal(await headline(page).innerText(), "有效");
+  await visitor.end();
+});
+
 test("with the network cut: an address that a camera opens, a typed code, a forged one, and 'as of'", async () => {
   const visitor = await visit(null, phone);
   const { page, context } = visitor;

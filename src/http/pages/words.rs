@@ -55,7 +55,7 @@ impl Lang {
     }
 
     /// A phrase in this language. What the dictionary lacks, data above all, stays as it is.
-    pub fn say<'a>(self, chinese: &'a str) -> &'a str {
+    pub fn say(self, chinese: &str) -> &str {
         match self {
             Self::Chinese => chinese,
             Self::English => DICTIONARY.get(chinese).map_or(chinese, String::as_str),
