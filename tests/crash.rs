@@ -37,7 +37,7 @@ impl Server {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap_or_else(|| panic!("{line}")).to_owned();
-        let client = Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap();
+        let client = Client::builder().timeout(Duration::from_mins(1)).no_proxy().build().unwrap();
         Self { process, address, client }
     }
 
