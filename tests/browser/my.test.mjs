@@ -147,7 +147,7 @@ test("who chooses dates: chosen inside the registration, a third on one day refu
     }
     await dialog.getByRole("button", { name: "加注", exact: true }).click();
     if (n === 3) {
-      await dialog.getByText("每日最多新增2次使用有效期").waitFor();
+      await dialog.getByText("每日最多新增2次使用有效期", { exact: true }).waitFor();
     } else {
       await dialog.getByText("加注成功！").waitFor();
       assert.match(await dialog.locator("[data-period]").innerText(), new RegExp(`${today()} 至 ${today()}`));
