@@ -1,4 +1,4 @@
-//! The service: routes, roles, problems and pages around the register. ARCHITECTURE.md lists who may call what.
+//! The service: routes, roles, problems and pages around the register. OPERATING.md tells the roles.
 
 mod connection;
 mod demo;
