@@ -135,14 +135,20 @@ fn stamp(folder: &Path, question: &[u8]) -> Vec<u8> {
     std::fs::read(answer).unwrap()
 }
 
+/// With the server's certificate and the number of its first time-stamp.
+fn scratch_of_a_time_stamp_server() -> tempfile::TempDir {
+    let folder = scratch();
+    test_signer(folder.path(), "time-stamp", now()).unwrap();
+    std::fs::write(folder.path().join("serial"), "01\n").unwrap();
+    folder
+}
+
 #[test]
 fn a_time_stamp_is_inside_where_a_server_is_named() {
     if !has_openssl() {
         return;
     }
-    let folder = scratch();
-    test_signer(folder.path(), "time-stamp", now()).unwrap();
-    std::fs::write(folder.path().join("serial"), "01\n").unwrap();
+    let folder = scratch_of_a_time_stamp_server();
     let keys = folder.path().to_owned();
     let (url, asked) = serve(move |_, question| (200, stamp(&keys, question)));
     let mut line = line();
@@ -185,9 +191,7 @@ fn a_server_that_dies_in_the_middle_leaves_no_file() {
     if !has_openssl() {
         return;
     }
-    let folder = scratch();
-    test_signer(folder.path(), "time-stamp", now()).unwrap();
-    std::fs::write(folder.path().join("serial"), "01\n").unwrap();
+    let folder = scratch_of_a_time_stamp_server();
     let keys = folder.path().to_owned();
     let (url, _) = serve(move |asked, question| if asked < 2 { (200, stamp(&keys, question)) } else { (503, Vec::new()) });
     let line = line().sealed_by(envelopes(&settings(folder.path(), "signer-p256", Some(&url))).unwrap());

@@ -31,7 +31,7 @@ use super::register;
 #[command(after_help = "\
 Examples:
   certpress serve --demo
-  certpress serve --demo --listen 127.0.0.1:0 --data /tmp/certpress
+  certpress serve --demo --listen 127.0.0.1:0 --data demo
   certpress serve --config certpress.toml")]
 pub struct ServeArgs {
     /// Serve the sample people with test keys

@@ -1,7 +1,7 @@
 """Filled Word forms and lists, read back by other people's programs: the values are those that were put in.
 
-forms.py DIR SAMPLES: DIR holds `<form>.<blank|ordinary|full>.docx` and `exam-results.xlsx` as `cargo test --test forms`
-leaves them, SAMPLES is samples/forms. One line of verdict for each file and reader.
+It looks at `<form>.<blank|ordinary|full>.docx` and `exam-results.xlsx` as `cargo test --test forms` leaves them, filled
+from samples/forms. One line of verdict for each file and reader.
 
 python-docx reads each content control by its tag and must find exactly the value of that field. LibreOffice lays the
 whole document out, and every value must be in the text of its PDF (it is skipped where it is not installed). openpyxl reads the spreadsheet: every cell is text.
@@ -20,7 +20,8 @@ import openpyxl
 import report
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-FORMS = Path(__file__).resolve().parents[2] / "layouts" / "forms"
+ROOT = Path(__file__).resolve().parents[2]
+FORMS = ROOT / "layouts" / "forms"
 
 
 failed = False
@@ -134,7 +135,7 @@ def judge_xlsx(file: Path, rows: list[dict]) -> None:
 
 
 def main() -> None:
-    folder, samples = Path(sys.argv[1]), Path(sys.argv[2])
+    folder, samples = ROOT / "target" / "tmp" / "forms", ROOT / "samples" / "forms"
     files = []
     for file in sorted(folder.glob("*.docx")):
         form, kind = file.stem.rsplit(".", 1)
