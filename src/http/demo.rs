@@ -17,7 +17,7 @@ use sha2::Sha256;
 
 use super::App;
 use super::identity::{COOKIE, Claims, Identity, Role};
-use super::pages::Visitor;
+use super::pages::{Visitor, short};
 use super::problem::Problem;
 use crate::record::Record;
 use crate::sign::Keyring;
@@ -135,8 +135,17 @@ struct After {
 async fn page(State(app): State<App>, visitor: Visitor, after: Result<Query<After>, QueryRejection>) -> Response {
     let next = after.ok().and_then(|Query(after)| after.next).unwrap_or_default();
     let people = app.demo.iter().flat_map(|demo| &demo.people);
-    let people = people.map(|person| (person.id.clone(), person.name.clone(), person.about.clone())).collect();
+    let people = people.map(|person| (person.id.clone(), person.name.clone(), about(&app, &person.about))).collect();
     visitor.login(next, people)
+}
+
+/// With a licence type by its name.
+fn about(app: &App, about: &str) -> String {
+    let layout = |id: &str| app.register.line.layouts().find(id).ok();
+    match about.split_once(' ').and_then(|(id, number)| Some((layout(id)?, number))) {
+        Some((layout, number)) => format!("{} {number}", short(&layout.name)),
+        None => about.to_owned(),
+    }
 }
 
 impl App {

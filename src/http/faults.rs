@@ -12,7 +12,9 @@ pub fn chinese(message: &str) -> String {
     let Some((captures, chinese)) = fitting else { return message.to_owned() };
     let mut said = (*chinese).to_owned();
     for (i, capture) in captures.into_iter().enumerate() {
-        let capture = self::chinese(capture.trim_matches('`'));
+        // What is quoted is the record's own.
+        let quoted = capture.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+        let capture = quoted.map_or_else(|| self::chinese(capture), str::to_owned);
         let place = format!("{{{i}}}");
         said = if said.contains(&place) { said.replace(&place, &capture) } else { said.replacen("{}", &capture, 1) };
     }
@@ -52,6 +54,7 @@ mod tests {
                 "a\u{200b} 的第2个字符是不可见字符 U+200B，请删去",
             ),
             ("holds the line break U+2028 at character 7; remove it", "第7个字符是换行符 U+2028，请删去"),
+            ("`vald` is not a status; did you mean `valid`?", "vald 不是证照状态，是否应为 valid？"),
             ("specialties.0.valid_to", "专业（0）有效期止"),
             ("something that nobody has translated", "something that nobody has translated"),
         ] {

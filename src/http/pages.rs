@@ -19,6 +19,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 
 use super::App;
 use super::problem::Problem;
+pub use my::short;
 pub use verify::answered;
 pub use visitor::Visitor;
 
