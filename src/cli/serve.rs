@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use certpress::clock::{Clock as _, SystemClock, shanghai_date};
 use certpress::config::{Mode, OpenId, RegisterOverrides, Settings};
 use certpress::http::{self, App, Demo, Identity, Parts, Telemetry};
@@ -114,7 +114,8 @@ fn identity(openid: &OpenId, mode: Mode) -> anyhow::Result<Identity> {
     }
     // Needed once in a process; whoever came first has chosen the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(Identity::new(openid))
+    let place = openid.ca_file.as_ref().map_or_else(String::new, |file| format!(" ca_file = \"{}\"", file.display()));
+    Identity::new(openid).map_err(|cause| anyhow!("[service.openid]{place}: {cause}"))
 }
 
 async fn serve(args: &ServeArgs, settings: &Settings, made: Made) -> anyhow::Result<()> {

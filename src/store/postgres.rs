@@ -3,7 +3,7 @@
 use sqlx::migrate::MigrateDatabase as _;
 use sqlx::postgres::{PgPoolOptions, Postgres};
 
-use super::sql::Database;
+use super::sql::{Database, PATIENCE};
 use super::{Access, StoreError};
 
 const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/postgres/0001_register.sql"))];
@@ -19,7 +19,7 @@ pub(super) async fn open(url: &str, access: &Access) -> Result<Database, StoreEr
         }
         Postgres::create_database(url).await?;
     }
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await?;
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).connect(url).await?;
     let migrated: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&pool).await?;
     if !migrated && !create {
         return Err(StoreError::Missing("PostgreSQL".to_owned()));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::sql::Database;
+use super::sql::{Database, PATIENCE};
 use super::{Access, StoreError};
 
 const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/sqlite/0001_register.sql"))];
@@ -35,7 +35,7 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
                 return Err(StoreError::Missing(path.display().to_string()));
             }
             let lock = lock(path)?;
-            let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+            let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
             let options = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
             (Some(pool.connect_with(options).await?), Some(lock))
         }
@@ -43,7 +43,7 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
     if !path.exists() {
         return Err(StoreError::Missing(path.display().to_string()));
     }
-    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "1")).await?;
+    let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE).connect_with(options.pragma("query_only", "1")).await?;
     let migrations = super::migrations(MIGRATIONS);
     match &writer {
         Some(writer) => migrations.run(writer).await.map_err(|error| super::migration_error(error, MIGRATIONS.len()))?,
