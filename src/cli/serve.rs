@@ -63,7 +63,8 @@ pub fn run(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<ExitCode>
         _ => {}
     }
     let levels = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env().context("RUST_LOG")?;
-    tracing_subscriber::fmt().json().with_env_filter(levels).with_writer(std::io::stderr).init();
+    // A log that cannot be written, to a full disk say, must not end the request that it tells of.
+    tracing_subscriber::fmt().json().log_internal_errors(false).with_env_filter(levels).with_writer(std::io::stderr).init();
     // What comes before asks signers and a time-stamp server with blocking calls.
     let made = Made::open(args, &settings)?;
     register::block_on(serve(args, &settings, made))?;

@@ -39,7 +39,7 @@ pub const HOLDER_FACE_VERIFIED_AT: &str = "holder-face-verified-at";
 /// How often keys are fetched without being asked for.
 const REFRESH: Duration = Duration::from_mins(5);
 /// How soon after a fetch an unknown key may cause another.
-const REFRESH_AT_MOST: Duration = Duration::from_secs(10);
+const REFRESH_AT_MOST: Duration = Duration::from_secs(5);
 /// A key set of a provider is a few kilobytes.
 const LARGEST_KEY_SET: usize = 1024 * 1024;
 

@@ -1,12 +1,17 @@
 //! Opening a register in PostgreSQL, which any number of nodes may share.
 
+use std::time::Duration;
+
 use sqlx::migrate::MigrateDatabase as _;
 use sqlx::postgres::{PgPoolOptions, Postgres};
 
-use super::sql::{Database, PATIENCE};
+use super::sql::Database;
 use super::{Access, StoreError};
 
 const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/postgres/0001_register.sql"))];
+
+/// How long somebody waits for a connection, also while the server starts; a fifth of it at most between two attempts.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections of one node.
 const CONNECTIONS: u32 = 16;

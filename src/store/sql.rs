@@ -1,6 +1,6 @@
 //! What the two databases have in common: values, rows and transactions. Each statement is written once, for both.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::postgres::{PgPool, PgRow, PgTransaction, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow, SqliteTransaction};
@@ -31,10 +31,6 @@ pub(super) enum Database {
     /// Writers take turns by an advisory lock, across all nodes.
     Postgres { pool: PgPool, writes: bool },
 }
-
-/// How long somebody waits for a connection, also while the database starts: less than a request may take, so that it is
-/// told why.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The advisory lock of writers: "certpres" in ASCII.
 const WRITERS: i64 = 0x6365_7274_7072_6573;

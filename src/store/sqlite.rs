@@ -4,13 +4,16 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::sql::{Database, PATIENCE};
+use super::sql::Database;
 use super::{Access, StoreError};
 
 const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/sqlite/0001_register.sql"))];
+
+/// How long somebody waits for their turn to write: less than a request may take, so that it is told why.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How many may read at the same time.
 const READERS: u32 = 8;
@@ -36,6 +39,7 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
             }
             let lock = lock(path)?;
             let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
+            let pool = pool.after_release(|writer, _| Box::pin(is_sound(writer)));
             let options = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
             (Some(pool.connect_with(options).await?), Some(lock))
         }
@@ -50,6 +54,14 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
         None => check(&readers).await?,
     }
     Ok(Database::Sqlite { readers, writer, _lock: lock })
+}
+
+/// Whether a connection can be used again. After a commit that the disk has refused, SQLite has undone the transaction by
+/// itself, and the driver still believes in it.
+async fn is_sound(writer: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // An undoing that is still under way comes first.
+    writer.ping().await?;
+    Ok(!writer.is_in_transaction())
 }
 
 /// Made for its owner alone: what lies in it is about persons.
