@@ -220,6 +220,11 @@ impl Line {
         Ok(Composed { document, identifier: identifier.clone(), period: annotated.period(), qr })
     }
 
+    /// Whether somebody else has a part in sealing files: a hardware module, a time-stamp server. That takes as long as it takes.
+    pub fn seals_elsewhere(&self) -> bool {
+        self.envelopes.as_ref().is_some_and(Envelopes::elsewhere)
+    }
+
     /// Whether files can be signed now. May take as long as the signing device does.
     pub fn probe(&self) -> Result<(), SignError> {
         self.envelopes.as_ref().map_or(Ok(()), Envelopes::probe)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::seals::Seals;
 use super::time_stamp::TimeStampServer;
 use super::{LineError, NotIssued};
-use crate::config::{Mode, Settings};
+use crate::config::{Mode, Settings, SignerSettings};
 use crate::layout::Document;
 use crate::render::{OfdRenderer, PdfRenderer};
 use crate::sign::{Keyring, SignError, Signer, is_test, open_signer, pdf, test_signer};
@@ -17,6 +17,7 @@ pub struct Envelopes {
     pdf: Arc<dyn Signer>,
     ofd: Seals,
     time_stamps: Option<TimeStampServer>,
+    elsewhere: bool,
 }
 
 impl Envelopes {
@@ -34,7 +35,13 @@ impl Envelopes {
         let pdf = open_named(settings, pdf, now)?;
         let time_stamps = settings.time_stamp.as_ref().map(|server| TimeStampServer::open(server, pdf.algorithm(), now)).transpose()?;
         let ofd = Seals::open(settings, now)?;
-        Ok(Self { pdf, ofd, time_stamps })
+        let module = settings.signer.values().any(|signer| matches!(signer, SignerSettings::Module { .. }));
+        Ok(Self { elsewhere: module || time_stamps.is_some(), pdf, ofd, time_stamps })
+    }
+
+    /// Whether somebody else has a part in it: a hardware module, a time-stamp server.
+    pub(super) fn elsewhere(&self) -> bool {
+        self.elsewhere
     }
 
     /// The signer of PDF files.

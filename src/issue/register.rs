@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use crate::sign::SignError;
 use crate::store::blobs::Blobs;
 use crate::store::{Act, Annotation, Filed, History, IssuedFile, Licence, LoadChange, NewAnnotation, Once, Store, StoreError};
 
+mod sealing;
+
 /// The register, with the line that issues from it.
 pub struct Register {
     /// The line.
@@ -36,7 +39,10 @@ pub struct Register {
     pub clock: Arc<dyn Clock>,
     /// Lets work through to the cores.
     pub gate: Gate,
+    sealing: sealing::Sealing,
     blobs: Blobs,
+    /// Every annotation with a smaller status index is known to be signed.
+    signed_below: AtomicU32,
     /// One of these is held while a file is made, so that a file asked for twice at once is made once.
     making: [tokio::sync::Mutex<()>; 64],
     files: Mutex<Recent<(String, Format), Made>>,
@@ -177,7 +183,8 @@ impl Register {
         let making = std::array::from_fn(|_| tokio::sync::Mutex::default());
         // At some 50 KB a file that is 25 MB.
         let files = Recent::new(256);
-        Self { line, store, clock, gate: Gate::new(most_waiting), blobs, making, files }
+        let (gate, sealing) = (Gate::new(most_waiting), sealing::Sealing::new(most_waiting));
+        Self { line, store, clock, gate, sealing, blobs, signed_below: AtomicU32::new(0), making, files }
     }
 
     /// Whether everything that is needed answers: the register and its disk, the made files, the signer.
@@ -191,7 +198,7 @@ impl Register {
             metrics::histogram!("certpress_sign_seconds").record(began.elapsed().as_secs_f64());
             signed
         };
-        self.gate.run(probe).await?.map_err(RegisterError::Sign)
+        self.sealing.gate.run(probe).await?.map_err(RegisterError::Sign)
     }
 
     /// Loads records, each on its own merits; a result for each, in their order.
@@ -249,7 +256,11 @@ impl Register {
             Ok::<_, StoreError>(line.state(&record, now, Wish { made_today, ..Wish::default() }).map(|stated| stated.annotated.period()))
         };
         let next = self.gate.run(next).await??;
-        let download = latest.as_ref().map_or(Err(Denied::NotAnnotated), |latest| downloadable(latest, &licence, shanghai_date(now)));
+        let download = match &latest {
+            None => Err(Denied::NotAnnotated),
+            Some(latest) if self.is_being_sealed(latest) => Err(Denied::Sealing),
+            Some(latest) => downloadable(latest, &licence, shanghai_date(now)),
+        };
         Ok(Holding { licence, next, latest, download })
     }
 
@@ -344,16 +355,28 @@ impl Register {
         Ok(self.keep(annotation, digits).await)
     }
 
-    /// Signs what a crash or a failing disk has left unsigned. Says how many there were.
+    /// Signs what a crash or a failing disk has left unsigned. Says how many there were. What was found signed once is not
+    /// looked at again.
     pub async fn finish(&self) -> Result<usize, RegisterError> {
-        let unsigned = self.store.unsigned(100).await?;
+        const MOST: u32 = 100;
+        // Asked first: what is recorded from now on has a greater index.
+        let size = self.store.status_head().await?.size;
+        let unsigned = self.store.unsigned(self.signed_below.load(Ordering::Relaxed), MOST).await?;
+        let below = if unsigned.len() < MOST as usize { size } else { unsigned.last().map_or(size, |last| last.status_index + 1) };
         let count = unsigned.len();
         for annotation in unsigned {
             let id = annotation.id.clone();
-            if let Err(cause) = self.complete(annotation).await {
-                tracing::error!(annotation = id, %cause, "a recorded annotation cannot be signed");
+            match self.complete(annotation).await {
+                Ok(Annotation { digits: Some(_), .. }) => {}
+                // Nothing that waiting could mend: said once, and tried again at the next start.
+                Err(cause @ RegisterError::Outdated(_)) => {
+                    tracing::error!(annotation = id, %cause, "a recorded annotation cannot be signed");
+                }
+                Err(cause) => return Err(cause),
+                Ok(_) => return Ok(count),
             }
         }
+        self.signed_below.store(below, Ordering::Relaxed);
         Ok(count)
     }
 
@@ -366,7 +389,12 @@ impl Register {
     }
 
     /// A file of an annotation, for its holder: PDF and OFD inside the use period, the preview always.
-    pub async fn file(&self, person: Person<'_>, annotation: &str, format: Format) -> Result<(Arc<Made>, Licence), RegisterError> {
+    pub async fn file(
+        self: &Arc<Self>,
+        person: Person<'_>,
+        annotation: &str,
+        format: Format,
+    ) -> Result<(Arc<Made>, Licence), RegisterError> {
         let found = self.store.annotation_of(person.id_type, person.id_number, annotation).await?;
         let (annotation, licence) = found.ok_or(RegisterError::NotFound)?;
         if format == Format::Png {
@@ -374,7 +402,7 @@ impl Register {
         } else {
             downloadable(&annotation, &licence, shanghai_date(self.clock.now()))?;
         }
-        Ok((self.made(&annotation, format).await?, licence))
+        Ok((self.awaited(annotation, format).await?, licence))
     }
 
     /// The file: as it was given out before, or made now and kept for ever.
@@ -460,7 +488,8 @@ impl Register {
             metrics::histogram!("certpress_render_seconds", "format" => format).record(began.elapsed().as_secs_f64());
             bytes
         };
-        Ok(self.gate.run(render).await??.into())
+        let gate = if self.line.seals_elsewhere() { &self.sealing.gate } else { &self.gate };
+        Ok(gate.run(render).await??.into())
     }
 
     /// The record version that an annotation is about.

@@ -3,16 +3,21 @@
 use std::ops::Range;
 use std::path::Path as Folder;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::aws::AmazonS3Builder;
+use futures_util::TryStreamExt as _;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{ClientConfigKey, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, RetryConfig};
 use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
+
+/// How long a store elsewhere may take, all attempts together: less than a request may, so that it is told why.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The blob store, open.
 #[derive(Clone, Debug)]
@@ -30,7 +35,14 @@ impl Blobs {
                 // Needed once in a process; whoever came first has chosen the same.
                 let _ = rustls::crypto::ring::default_provider().install_default();
                 let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-                let s3 = AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(failed)?;
+                let retry = RetryConfig { max_retries: 3, retry_timeout: PATIENCE, ..RetryConfig::default() };
+                let s3 = AmazonS3Builder::from_env()
+                    .with_bucket_name(bucket)
+                    .with_retry(retry)
+                    .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), "3s")
+                    .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), format!("{}s", PATIENCE.as_secs()))
+                    .build()
+                    .map_err(failed)?;
                 Arc::new(PrefixStore::new(s3, Path::from(prefix)))
             }
             None => {
@@ -74,9 +86,12 @@ impl Blobs {
         }
     }
 
-    /// Whether the blob store answers. For `/readyz`.
+    /// Whether the blob store answers, and has its bucket: a file that is not there would look the same without one. For
+    /// `/readyz`.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.fetch_range(&[0; 32], 0..1).await.map(drop)
+        let nothing = Path::from("probe");
+        let listed = self.store.list(Some(&nothing)).try_next().await;
+        listed.map(drop).map_err(|cause| StoreError::Blob { blob: nothing.to_string(), cause })
     }
 }
 
