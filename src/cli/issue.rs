@@ -83,7 +83,7 @@ pub fn run(args: &IssueArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         formats: &formats,
         jobs,
     };
-    let progress = super::progress();
+    let progress = super::progress("records");
     let mut table = Table::default();
     let summary = batch.run(record::inputs(&args.paths), |report| {
         progress.inc(1);

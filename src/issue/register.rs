@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -36,7 +36,9 @@ pub struct Register {
     pub clock: Arc<dyn Clock>,
     /// Lets work through to the cores.
     pub gate: Gate,
-    blobs: Blobs,
+    pub(super) blobs: Blobs,
+    /// Below this place in the status list, all annotations were seen signed.
+    pub(super) signed: AtomicU32,
     /// One of these is held while a file is made, so that a file asked for twice at once is made once.
     making: [tokio::sync::Mutex<()>; 64],
     files: Mutex<Recent<(String, Format), Made>>,
@@ -178,7 +180,7 @@ impl Register {
         let making = std::array::from_fn(|_| tokio::sync::Mutex::default());
         // At some 100 KB a file and a record that is 60 MB.
         let (files, records) = (Recent::new(256), Arc::new(Records(Recent::new(64))));
-        Self { line, store, clock, gate: Gate::new(most_waiting), blobs, making, files, records }
+        Self { line, store, clock, gate: Gate::new(most_waiting), blobs, signed: AtomicU32::new(0), making, files, records }
     }
 
     /// Whether everything that is needed answers: the register and its disk, the made files, the signer.
@@ -348,19 +350,6 @@ impl Register {
         Ok(self.keep(annotation, digits).await)
     }
 
-    /// Signs what a crash or a failing disk has left unsigned. Says how many there were.
-    pub async fn finish(&self) -> Result<usize, RegisterError> {
-        let unsigned = self.store.unsigned(100).await?;
-        let count = unsigned.len();
-        for annotation in unsigned {
-            let id = annotation.id.clone();
-            if let Err(cause) = self.complete(annotation).await {
-                tracing::error!(annotation = id, %cause, "a recorded annotation cannot be signed");
-            }
-        }
-        Ok(count)
-    }
-
     /// The history of a licence, newest first.
     pub async fn history(&self, person: Person<'_>, licence: &str, history: &History) -> Result<Vec<Annotation>, RegisterError> {
         if !self.store.is_holder(licence, person.id_type, person.id_number).await? {
@@ -471,18 +460,10 @@ impl Register {
     async fn version(&self, annotation: &Annotation) -> Result<Filed, RegisterError> {
         self.store.licence_version(&annotation.licence, annotation.version).await?.ok_or(RegisterError::NotFound)
     }
-
-    /// Goes on with bulk jobs, one step after the other. Gives how long to wait before the next.
-    pub async fn step_jobs(&self) -> Result<Duration, StoreError> {
-        /// Few enough that others who write do not wait long.
-        const LICENCES: u32 = 50;
-        let stepped = self.store.step_job(self.clock.now(), LICENCES).await?;
-        Ok(if stepped.is_some() { Duration::ZERO } else { Duration::from_secs(1) })
-    }
 }
 
 /// Repeats what was stated, and does something with it. The statement must come out as it was recorded.
-fn with_statement<T>(
+pub(super) fn with_statement<T>(
     line: &Line,
     record: Record,
     annotation: &Annotation,
@@ -594,6 +575,6 @@ impl Records {
 }
 
 /// As exact as the register keeps it: what is stated now must come out the same when it is read back.
-fn microseconds(at: Timestamp) -> Timestamp {
+pub(super) fn microseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).expect("it was one")
 }

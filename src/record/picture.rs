@@ -130,6 +130,11 @@ impl Picture {
         }
     }
 
+    /// A single black pixel: stands for a picture where only its being there matters.
+    pub fn pixel() -> Self {
+        encode_png(DynamicImage::new_luma8(1, 1), PictureKind::Signature).expect("a pixel can be encoded")
+    }
+
     /// The samples of `bytes`, already decoded.
     pub fn pixels(&self) -> Pixels<'_> {
         Pixels { colour: &self.colour, alpha: self.opacity.as_deref() }

@@ -6,7 +6,8 @@ use sqlx::postgres::{PgPoolOptions, Postgres};
 use super::sql::Database;
 use super::{Access, StoreError};
 
-const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/postgres/0001_register.sql"))];
+const MIGRATIONS: [(&str, &str); 2] =
+    [("register", include_str!("migrations/postgres/0001_register.sql")), ("bulk", include_str!("migrations/postgres/0002_bulk.sql"))];
 
 /// Connections of one node.
 const CONNECTIONS: u32 = 16;

@@ -10,7 +10,8 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use super::sql::Database;
 use super::{Access, StoreError};
 
-const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/sqlite/0001_register.sql"))];
+const MIGRATIONS: [(&str, &str); 2] =
+    [("register", include_str!("migrations/sqlite/0001_register.sql")), ("bulk", include_str!("migrations/sqlite/0002_bulk.sql"))];
 
 /// How many may read at the same time.
 const READERS: u32 = 8;
