@@ -1,5 +1,6 @@
 //! The whole line from record to issued licence, readable top to bottom.
 
+mod archive;
 pub mod batch;
 mod bulk;
 mod envelope;
