@@ -158,7 +158,7 @@ impl Batch<'_> {
         let mut records = records.peekable();
         let mut taken = Taken::default();
         let mut summary = Summary::default();
-        for line in outlet.resume(self)? {
+        outlet.resume(self, |line| {
             match records.next() {
                 Some(input) if input.source() == line.source => {}
                 other => return Err(BatchError::OtherRecords { done: line.source, found: other.map(|input| input.source().to_owned()) }),
@@ -168,7 +168,8 @@ impl Batch<'_> {
             }
             summary.count(line.outcome, line.code.as_deref());
             summary.resumed += 1;
-        }
+            Ok(())
+        })?;
         // A report that cannot be written does not stop the batch: licences that can be issued still are.
         let mut unreported = None;
         while records.peek().is_some() {
@@ -252,67 +253,53 @@ enum Outlet {
 impl Outlet {
     fn open(batch: &Batch) -> Result<Self, BatchError> {
         let out = batch.out;
-        let failed = |path: &Path, cause| BatchError::Output { path: path.to_owned(), cause };
-        let kind = out.extension().and_then(|e| e.to_str());
-        let archive: Box<dyn Archive> = match kind {
-            _ if out == Path::new("-") => Box::new(Tar::new(BufWriter::with_capacity(1 << 20, io::stdout()), batch.at)),
-            Some(kind @ ("tar" | "zip")) => {
-                let file = File::create(part(out)).map_err(|cause| failed(out, cause))?;
-                let file = BufWriter::with_capacity(1 << 20, file);
-                if kind == "tar" {
-                    Box::new(Tar::new(file, batch.at))
-                } else {
-                    Box::new(Zip::new(file, batch.at).map_err(|cause| failed(out, cause))?)
-                }
-            }
-            _ => return Self::folder(batch),
-        };
-        if batch.resume {
+        let kind = if out == Path::new("-") { Some("-") } else { out.extension().and_then(|e| e.to_str()) };
+        if batch.resume && matches!(kind, Some("-" | "tar" | "zip")) {
             return Err(BatchError::Stream(out.to_owned()));
         }
-        let report = tempfile::tempfile().map_err(|cause| failed(out, cause))?;
-        Ok(Self::Archive { archive, report: BufWriter::new(report), broken: false })
+        let file = || Ok::<_, io::Error>(BufWriter::with_capacity(1 << 20, File::create(part(out))?));
+        let archive =
+            |archive: Box<dyn Archive>| Ok(Self::Archive { archive, report: BufWriter::new(tempfile::tempfile()?), broken: false });
+        let open = || match kind {
+            Some("-") => archive(Box::new(Tar::new(BufWriter::with_capacity(1 << 20, io::stdout()), batch.at))),
+            Some("tar") => archive(Box::new(Tar::new(file()?, batch.at))),
+            Some("zip") => archive(Box::new(Zip::new(file()?, batch.at)?)),
+            _ => Self::folder(batch),
+        };
+        open().map_err(|cause| BatchError::Output { path: out.to_owned(), cause })
     }
 
-    fn folder(batch: &Batch) -> Result<Self, BatchError> {
-        let (whole, path) = (batch.out.join(REPORT), part(&batch.out.join(REPORT)));
-        let open = || {
-            std::fs::create_dir_all(batch.out)?;
-            if batch.resume && !path.exists() && whole.exists() {
-                std::fs::rename(&whole, &path)?;
-            }
-            let file = File::options().create(true).read(true).write(true).truncate(false).open(&path)?;
-            file.try_lock().map_err(|_| io::Error::other("another run is writing here"))?;
-            if !batch.resume {
-                file.set_len(0)?;
-            }
-            Ok(file)
-        };
-        match open() {
-            Ok(file) => Ok(Self::Folder { report: BufWriter::new(file) }),
-            Err(cause) => Err(BatchError::Output { path: batch.out.to_owned(), cause }),
+    fn folder(batch: &Batch) -> io::Result<Self> {
+        let whole = batch.out.join(REPORT);
+        let path = part(&whole);
+        std::fs::create_dir_all(batch.out)?;
+        if batch.resume && !path.exists() && whole.exists() {
+            std::fs::rename(&whole, &path)?;
         }
+        let file = File::options().create(true).read(true).write(true).truncate(false).open(&path)?;
+        file.try_lock().map_err(|_| io::Error::other("another run is writing here"))?;
+        if !batch.resume {
+            file.set_len(0)?;
+        }
+        Ok(Self::Folder { report: BufWriter::new(file) })
     }
 
     /// The lines that an interrupted run left, up to the first that is torn or whose files are not whole; the rest is cut off.
-    fn resume(&mut self, batch: &Batch) -> Result<impl Iterator<Item = Reported>, BatchError> {
+    fn resume(&mut self, batch: &Batch, mut each: impl FnMut(Reported) -> Result<(), BatchError>) -> Result<(), BatchError> {
         let failed = |cause| BatchError::Output { path: batch.out.join(REPORT), cause };
-        let (mut whole, mut end) = (Vec::new(), 0);
-        if let Self::Folder { report } = self {
-            let file = report.get_mut();
-            let mut lines = BufReader::new(&*file);
-            let mut bytes = Vec::new();
-            while lines.read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
-                match serde_json::from_slice::<Reported>(&bytes) {
-                    Ok(line) if bytes.ends_with(b"\n") && line.files.values().all(|file| file.is_in(batch.out)) => whole.push(line),
-                    _ => break,
-                }
-                end += bytes.len() as u64;
-                bytes.clear();
+        let Self::Folder { report } = self else { return Ok(()) };
+        let file = report.get_mut();
+        let (mut lines, mut bytes, mut end) = (BufReader::new(&*file), Vec::new(), 0);
+        while lines.read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
+            match serde_json::from_slice::<Reported>(&bytes) {
+                Ok(line) if bytes.ends_with(b"\n") && line.files.values().all(|file| file.is_in(batch.out)) => each(line)?,
+                _ => break,
             }
-            file.set_len(end).and_then(|()| file.seek(io::SeekFrom::End(0))).map_err(failed)?;
+            end += bytes.len() as u64;
+            bytes.clear();
         }
-        Ok(whole.into_iter())
+        file.set_len(end).and_then(|()| file.seek(io::SeekFrom::End(0))).map_err(failed)?;
+        Ok(())
     }
 
     /// Into an archive, and the line says how it went.
@@ -345,8 +332,11 @@ impl Outlet {
             Self::Folder { report: mut part_of } => {
                 (part_of.flush().and_then(|()| part_of.get_ref().sync_all()).and_then(|()| std::fs::rename(part(&report), &report)), report)
             }
-            Self::Archive { mut archive, report: mut spooled, .. } => {
+            Self::Archive { mut archive, report: mut spooled, broken } => {
                 let mut finish = || {
+                    if broken {
+                        return Err(io::Error::other("the archive broke off"));
+                    }
                     spooled.flush()?;
                     archive.copy(REPORT, spooled.get_mut())?;
                     archive.finish()?;
@@ -464,6 +454,8 @@ impl ReportLine {
         self.code = Some(code.to_owned());
         self.message = Some(message);
         self.files.clear();
+        (self.identifier, self.qr, self.capped_by) = (None, None, None);
+        (self.use_from, self.use_to, self.days) = (None, None, None);
     }
 }
 
