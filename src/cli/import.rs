@@ -42,9 +42,9 @@ const STEP: usize = 1000;
 /// Runs it.
 pub fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     register::block_on(async {
-        let register = register::write(settings, &args.register, args.create).await?;
+        let register = register::write(settings, &args.register, args.create, None).await?;
         let mut inputs = record::inputs(&args.paths);
-        let progress = super::progress();
+        let progress = super::progress("records");
         let mut counts = Counts::default();
         loop {
             let step: Vec<_> = inputs.by_ref().take(STEP).collect();

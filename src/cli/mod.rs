@@ -114,11 +114,12 @@ fn instant(as_of: Option<jiff::Timestamp>) -> jiff::Timestamp {
     as_of.unwrap_or_else(|| SystemClock.now())
 }
 
-/// A line on a terminal that counts; nothing elsewhere.
-fn progress() -> ProgressBar {
+/// A line on a terminal that counts, with rate and time left once [`ProgressBar::set_length`] has said how many there are;
+/// nothing elsewhere.
+fn progress(what: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{spinner} {pos} records  {per_sec}  {elapsed}").expect("the template is well formed");
-    ProgressBar::new_spinner().with_style(style)
+    let template = format!("{{bar:30}} {{human_pos}}/{{human_len}} {what}  {{per_sec}}  {{elapsed}}, {{eta}} left");
+    ProgressBar::no_length().with_style(ProgressStyle::with_template(&template).expect("the template is well formed"))
 }
