@@ -193,13 +193,7 @@ impl Register {
         self.store.ping().await?;
         self.blobs.ping().await?;
         let line = Arc::clone(&self.line);
-        let probe = move || {
-            let began = Instant::now();
-            let signed = line.probe();
-            metrics::histogram!("certpress_sign_seconds").record(began.elapsed().as_secs_f64());
-            signed
-        };
-        self.sealing.gate.run(probe).await?.map_err(RegisterError::Sign)
+        self.sealing.gate.run(move || line.probe()).await?.map_err(RegisterError::Sign)
     }
 
     /// Loads records, each on its own merits; a result for each, in their order.
@@ -393,7 +387,12 @@ impl Register {
     }
 
     /// A file of an annotation, for its holder: PDF and OFD inside the use period, the preview always.
-    pub async fn file(self: &Arc<Self>, person: Person<'_>, annotation: &str, format: Format) -> Result<(Arc<Made>, Licence), RegisterError> {
+    pub async fn file(
+        self: &Arc<Self>,
+        person: Person<'_>,
+        annotation: &str,
+        format: Format,
+    ) -> Result<(Arc<Made>, Licence), RegisterError> {
         let found = self.store.annotation_of(person.id_type, person.id_number, annotation).await?;
         let (annotation, licence) = found.ok_or(RegisterError::NotFound)?;
         if format == Format::Png {

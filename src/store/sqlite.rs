@@ -47,7 +47,8 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
     if !path.exists() {
         return Err(StoreError::Missing(path.display().to_string()));
     }
-    let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE).connect_with(options.pragma("query_only", "1")).await?;
+    let readers =
+        SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE).connect_with(options.pragma("query_only", "1")).await?;
     let migrations = super::migrations(MIGRATIONS);
     match &writer {
         Some(writer) => migrations.run(writer).await.map_err(|error| super::migration_error(error, MIGRATIONS.len()))?,

@@ -77,7 +77,14 @@ fn the_staff_of_two_nodes_reissue_one_licence_one_after_the_other() {
             json(request.body("{\"reason\":\"两个节点\"}").send().unwrap())["version"].as_u64().unwrap()
         };
         // Every key is used at both nodes: one version for each.
-        let threads: Vec<_> = (0..20).map(|n| scope.spawn({ let nodes = &nodes; move || reissue(&nodes[n % 2], n) })).collect();
+        let threads: Vec<_> = (0..20)
+            .map(|n| {
+                scope.spawn({
+                    let nodes = &nodes;
+                    move || reissue(&nodes[n % 2], n)
+                })
+            })
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     versions.sort_unstable();

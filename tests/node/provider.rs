@@ -26,8 +26,13 @@ impl Provider {
     /// None, with a line that says so, where openssl is not installed, which makes its certificates. In CI that is a failure.
     pub fn start(folder: &Path) -> Option<Self> {
         let authority = folder.join("authority.pem");
-        let made = openssl(folder, "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=TLS-authority -keyout authority.key -out authority.pem")
-            && openssl(folder, "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=provider -CA authority.pem -CAkey authority.key -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout provider.key -out provider.pem");
+        let made = openssl(
+            folder,
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=TLS-authority -keyout authority.key -out authority.pem",
+        ) && openssl(
+            folder,
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=provider -CA authority.pem -CAkey authority.key -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout provider.key -out provider.pem",
+        );
         if !made {
             assert!(std::env::var_os("CI").is_none(), "openssl 3 must be installed where CI is set");
             println!("skipped: there is no openssl 3 here");
@@ -75,7 +80,10 @@ fn answer(config: &Arc<ServerConfig>, stream: TcpStream, body: &str) -> std::io:
     }
     let length = body.len();
     // Its clock has stood still for a while.
-    write!(stream, "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")?;
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )?;
     stream.conn.send_close_notify();
     stream.flush()
 }

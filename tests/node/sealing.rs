@@ -51,11 +51,12 @@ fn while_a_remote_seal_is_under_way_the_answer_is_202_and_the_result_comes_later
     let server = Server::start(folder.path(), &["--demo"], &[]);
     let (ledger, caller) = (Ledger::default(), Caller::new(&server, "r01"));
     let token = server.token("r01");
-    let state = |entry: &Value| json(server.get(&token, &format!("/api/v1/annotations/{}", entry["id"].as_str().unwrap())))["state"].clone();
+    let state =
+        |entry: &Value| json(server.get(&token, &format!("/api/v1/annotations/{}", entry["id"].as_str().unwrap())))["state"].clone();
     let sealed = |entry: &Value| {
         let begun = Instant::now();
         while state(entry) != "ready" {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it is never sealed");
+            assert!(begun.elapsed() < Duration::from_mins(1), "it is never sealed");
             std::thread::sleep(Duration::from_millis(300));
         }
         assert_eq!(ledger.download(&server, &caller, entry), Some(StatusCode::OK));
@@ -67,7 +68,10 @@ fn while_a_remote_seal_is_under_way_the_answer_is_202_and_the_result_comes_later
 
     signal(&stamps.process, "STOP");
     let (status, waiting) = ledger.annotate(&server, &caller, "3").unwrap();
-    assert_eq!((status, &waiting["state"], &waiting["message"]), (StatusCode::ACCEPTED, &"sealing".into(), &"正在生成证照，请耐心等待！".into()));
+    assert_eq!(
+        (status, &waiting["state"], &waiting["message"]),
+        (StatusCode::ACCEPTED, &"sealing".into(), &"正在生成证照，请耐心等待！".into())
+    );
     let again = ledger.annotate(&server, &caller, "3").unwrap();
     assert_eq!((again.0, &again.1["id"]), (StatusCode::ACCEPTED, &waiting["id"]), "the same key, the same 加注");
     assert_eq!(state(&waiting), "sealing");

@@ -123,7 +123,8 @@ fn key_state(listed: &[TrustedKey], keys: &Path, found: &mut impl FnMut(Health, 
     if let Ok(own) = Keyring::open(keys)
         && !listed.iter().any(|key| key.kid == own.statement.kid)
     {
-        let message = format!("the key in use in {} is not listed: the service was started with other keys, or before they changed", keys.display());
+        let message =
+            format!("the key in use in {} is not listed: the service was started with other keys, or before they changed", keys.display());
         found(Health::Warning, "keys", message);
     }
 }
@@ -138,7 +139,11 @@ fn status_list(text: &str, listed: &[TrustedKey], now: Timestamp, found: &mut im
     if now >= until {
         found(Health::Bad, "status", format!("the status list ended at {until}; something before the service keeps an old one"));
     } else if age > FRESH {
-        found(Health::Warning, "status", format!("the status list is {minutes} minutes old; something before the service keeps it too long"));
+        found(
+            Health::Warning,
+            "status",
+            format!("the status list is {minutes} minutes old; something before the service keeps it too long"),
+        );
     } else {
         found(Health::Good, "status", format!("the status list is signed, {minutes} minutes old, good until {until}"));
     }
@@ -147,10 +152,11 @@ fn status_list(text: &str, listed: &[TrustedKey], now: Timestamp, found: &mut im
 fn resolved(text: &str, code: Option<&str>, found: &mut impl FnMut(Health, &'static str, String)) {
     let verdict: Value = serde_json::from_str(text).unwrap_or_default();
     let said = |name: &str| verdict[name].as_str().unwrap_or("nothing").to_owned();
-    match (code, said("grade").as_str()) {
-        (Some(_), "A") => found(Health::Good, "code", format!("known: {}", said("reason_en"))),
-        (Some(_), _) => found(Health::Bad, "code", format!("not known to this service: {}; is it the register that issued it?", said("reason_en"))),
-        (None, "C") => found(Health::Good, "code", "what is no code is answered so; --code tries one that was issued".to_owned()),
-        (None, _) => found(Health::Bad, "code", format!("what is no code gets the answer `{}`; is this certpress?", said("state"))),
-    }
+    let (health, message) = match (code, said("grade").as_str()) {
+        (Some(_), "A") => (Health::Good, format!("known: {}", said("reason_en"))),
+        (Some(_), _) => (Health::Bad, format!("not known to this service: {}; is it the register that issued it?", said("reason_en"))),
+        (None, "C") => (Health::Good, "what is no code is answered so; --code tries one that was issued".to_owned()),
+        (None, _) => (Health::Bad, format!("what is no code gets the answer `{}`; is this certpress?", said("state"))),
+    };
+    found(health, "code", message);
 }
