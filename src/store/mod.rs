@@ -23,6 +23,7 @@ mod annotations;
 mod audit;
 mod backup;
 pub mod blobs;
+mod disk;
 mod jobs;
 mod once;
 mod postgres;

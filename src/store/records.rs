@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::civil::date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +12,7 @@ use super::once::Begun;
 use super::search::folded;
 use super::sql::{Row, Tx, Value, placeholders, values};
 use super::{Act, Licence, Store, StoreError, status_of};
-use crate::record::{Options, Record, Status};
+use crate::record::{Fault, Record, Status};
 
 /// A licence with one version of its record, as it was filed.
 #[derive(Clone, Debug)]
@@ -73,14 +72,11 @@ struct State {
 }
 
 impl Filed {
-    /// The record, with the licence's present status. Decodes its pictures: not for an async thread.
+    /// The record, with the licence's present status.
     pub fn record(&self) -> Result<Record, StoreError> {
         let value: Json = serde_json::from_slice(&self.json).map_err(|e| StoreError::corrupt(&self.licence.id, e))?;
-        // What was accepted once is not examined again.
-        let options = Options { today: date(2000, 1, 1), lenient_identifiers: true };
-        let read = Record::from_json(&value, &self.licence.id, None, &options).record;
-        let record =
-            read.map_err(|faults| StoreError::corrupt(&self.licence.id, faults.first().map_or(String::new(), ToString::to_string)))?;
+        let faults = |faults: Vec<Fault>| StoreError::corrupt(&self.licence.id, faults.first().map_or(String::new(), ToString::to_string));
+        let record = Record::from_kept_json(&value, &self.licence.id).map_err(faults)?;
         Ok(Record { status: self.licence.status, ..record })
     }
 }
@@ -158,6 +154,13 @@ impl Store {
     pub async fn licence(&self, id: &str) -> Result<Option<Filed>, StoreError> {
         let sql = format!("{FILED} AND r.version = licence.version WHERE id = $1");
         self.database.row(sqlx::AssertSqlSafe(sql), values![id]).await?.map(|row| filed(&row)).transpose()
+    }
+
+    /// The licence with its record in force, if it is that person's.
+    pub async fn licence_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<Filed>, StoreError> {
+        let sql = format!("{FILED} AND r.version = licence.version WHERE id = $1 AND holder_key = $2");
+        let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?]).await?;
+        row.map(|row| filed(&row)).transpose()
     }
 
     /// The licence with any version of its record.

@@ -1,5 +1,6 @@
 //! What the two databases have in common: values, rows and transactions. Each statement is written once, for both.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use sqlx::postgres::{PgPool, PgRow, PgTransaction, Postgres};
@@ -7,6 +8,7 @@ use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow, SqliteTransaction};
 use sqlx::{Decode, Row as _, SqlSafeStr, Type};
 
 use super::StoreError;
+use super::disk::Disk;
 
 /// The values of one statement.
 macro_rules! values {
@@ -27,9 +29,9 @@ macro_rules! bind {
 /// An open database.
 pub(super) enum Database {
     /// Readers beside the one writer; a database that was opened to look things up has no writer.
-    Sqlite { readers: SqlitePool, writer: Option<SqlitePool>, _lock: Option<std::fs::File> },
+    Sqlite { readers: SqlitePool, writer: Option<(SqlitePool, Arc<Disk>)>, _lock: Option<std::fs::File> },
     /// Writers take turns by an advisory lock, across all nodes.
-    Postgres { pool: PgPool, writes: bool },
+    Postgres { pool: PgPool, writer: Option<Arc<Disk>> },
 }
 
 /// The advisory lock of writers: "certpres" in ASCII.
@@ -40,13 +42,21 @@ impl Database {
     /// numbers have no gaps; the constraints in the schema hold all the same.
     pub async fn write(&self) -> Result<Tx, StoreError> {
         match self {
-            Self::Sqlite { writer: Some(writer), .. } => Ok(Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)),
-            Self::Postgres { pool, writes: true } => {
-                let mut tx = Tx::Postgres(pool.begin().await?);
-                tx.run("SELECT pg_advisory_xact_lock($1)", values![WRITERS]).await?;
+            Self::Sqlite { writer: Some((pool, disk)), .. } => Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, Arc::clone(disk))),
+            Self::Postgres { pool, writer: Some(disk) } => {
+                let mut tx = Tx::Postgres(pool.begin().await?, Arc::clone(disk));
+                tx.run("SELECT pg_advisory_xact_lock($1), set_config('synchronous_commit', 'off', true)", values![WRITERS]).await?;
                 Ok(tx)
             }
             _ => Err(StoreError::ReadOnly),
+        }
+    }
+
+    /// Waits until everything that can be read now is on the disk.
+    pub async fn settled(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { writer: Some((_, disk)), .. } | Self::Postgres { writer: Some(disk), .. } => disk.reached().await,
+            _ => Ok(()),
         }
     }
 
@@ -54,7 +64,7 @@ impl Database {
         match self {
             Self::Sqlite { readers, writer, .. } => {
                 readers.close().await;
-                if let Some(writer) = writer {
+                if let Some((writer, _)) = writer {
                     writer.close().await;
                 }
             }
@@ -94,23 +104,23 @@ impl Drop for Timed {
 
 /// A transaction that may write; dropped without [`Tx::commit`], it has never been.
 pub(super) enum Tx {
-    Sqlite(SqliteTransaction<'static>),
-    Postgres(PgTransaction<'static>),
+    Sqlite(SqliteTransaction<'static>, Arc<Disk>),
+    Postgres(PgTransaction<'static>, Arc<Disk>),
 }
 
 impl Tx {
     /// How many rows the statement changed.
     pub async fn run(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite(tx) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
-            Self::Postgres(tx) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
+            Self::Sqlite(tx, _) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx, _) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
         })
     }
 
     pub async fn rows(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite(tx) => wrap(Row::Sqlite, bind!(sql, values).fetch_all(&mut **tx).await?),
-            Self::Postgres(tx) => wrap(Row::Postgres, bind!(sql, values).fetch_all(&mut **tx).await?),
+            Self::Sqlite(tx, _) => wrap(Row::Sqlite, bind!(sql, values).fetch_all(&mut **tx).await?),
+            Self::Postgres(tx, _) => wrap(Row::Postgres, bind!(sql, values).fetch_all(&mut **tx).await?),
         })
     }
 
@@ -133,11 +143,11 @@ impl Tx {
     /// Makes it so. What this has answered survives power loss.
     pub async fn commit(self) -> Result<(), StoreError> {
         let _timed = Timed::new("commit");
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
-        }
-        Ok(())
+        let disk = match self {
+            Self::Sqlite(tx, disk) => tx.commit().await.map(|()| disk),
+            Self::Postgres(tx, disk) => tx.commit().await.map(|()| disk),
+        };
+        disk?.reached().await
     }
 }
 
