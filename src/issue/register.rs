@@ -191,13 +191,7 @@ impl Register {
         self.store.ping().await?;
         self.blobs.ping().await?;
         let line = Arc::clone(&self.line);
-        let probe = move || {
-            let began = Instant::now();
-            let signed = line.probe();
-            metrics::histogram!("certpress_sign_seconds").record(began.elapsed().as_secs_f64());
-            signed
-        };
-        self.sealing.gate.run(probe).await?.map_err(RegisterError::Sign)
+        self.sealing.gate.run(move || line.probe()).await?.map_err(RegisterError::Sign)
     }
 
     /// Loads records, each on its own merits; a result for each, in their order.

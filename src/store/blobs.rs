@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    /// Whether the files are on a disk of this machine, which can be full.
+    folder: bool,
 }
 
 impl Blobs {
@@ -51,7 +53,7 @@ impl Blobs {
                 Arc::new(LocalFileSystem::new_with_prefix(address).map_err(failed)?.with_fsync(true))
             }
         };
-        Ok(Self { store })
+        Ok(Self { store, folder: !address.starts_with("s3://") })
     }
 
     /// Keeps the bytes, unless they are there already. Answers when they are on the disk.
@@ -86,12 +88,17 @@ impl Blobs {
         }
     }
 
-    /// Whether the blob store answers, and has its bucket: a file that is not there would look the same without one. For
-    /// `/readyz`.
+    /// Whether files can be kept: the disk has room, or the bucket is there. For `/readyz`.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let nothing = Path::from("probe");
-        let listed = self.store.list(Some(&nothing)).try_next().await;
-        listed.map(drop).map_err(|cause| StoreError::Blob { blob: nothing.to_string(), cause })
+        let probe = Path::from("probe");
+        let asked = if self.folder {
+            self.store.put(&probe, "a file".into()).await.map(drop)
+        } else {
+            // Nothing is written, for a bucket may keep each version for ever. A file that is not there would look the same
+            // without a bucket; a list does not.
+            self.store.list(Some(&probe)).try_next().await.map(drop)
+        };
+        asked.map_err(|cause| StoreError::Blob { blob: probe.to_string(), cause })
     }
 }
 

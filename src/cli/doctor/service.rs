@@ -152,12 +152,11 @@ fn status_list(text: &str, listed: &[TrustedKey], now: Timestamp, found: &mut im
 fn resolved(text: &str, code: Option<&str>, found: &mut impl FnMut(Health, &'static str, String)) {
     let verdict: Value = serde_json::from_str(text).unwrap_or_default();
     let said = |name: &str| verdict[name].as_str().unwrap_or("nothing").to_owned();
-    match (code, said("grade").as_str()) {
-        (Some(_), "A") => found(Health::Good, "code", format!("known: {}", said("reason_en"))),
-        (Some(_), _) => {
-            found(Health::Bad, "code", format!("not known to this service: {}; is it the register that issued it?", said("reason_en")))
-        }
-        (None, "C") => found(Health::Good, "code", "what is no code is answered so; --code tries one that was issued".to_owned()),
-        (None, _) => found(Health::Bad, "code", format!("what is no code gets the answer `{}`; is this certpress?", said("state"))),
-    }
+    let (health, message) = match (code, said("grade").as_str()) {
+        (Some(_), "A") => (Health::Good, format!("known: {}", said("reason_en"))),
+        (Some(_), _) => (Health::Bad, format!("not known to this service: {}; is it the register that issued it?", said("reason_en"))),
+        (None, "C") => (Health::Good, "what is no code is answered so; --code tries one that was issued".to_owned()),
+        (None, _) => (Health::Bad, format!("what is no code gets the answer `{}`; is this certpress?", said("state"))),
+    };
+    found(health, "code", message);
 }
