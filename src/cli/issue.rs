@@ -91,12 +91,7 @@ pub fn run(args: &IssueArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         formats: &formats,
         jobs,
     };
-    let progress = super::progress("records");
-    if !progress.is_hidden() {
-        // Finding where records begin is quick beside issuing them: soon the time left is known.
-        let (progress, paths) = (progress.clone(), args.paths.clone());
-        std::thread::spawn(move || progress.set_length(record::inputs(&paths).count() as u64));
-    }
+    let progress = super::counted(&args.paths);
     let mut table = Table::default();
     let summary = batch.run(record::inputs(&args.paths), |report| {
         progress.inc(1);

@@ -17,11 +17,13 @@ mod verify;
 mod whole;
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use certpress::config::{Overrides, Settings};
+use certpress::record;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Issues electronic licences as PDF and OFD with verifiable QR codes.
@@ -112,6 +114,17 @@ pub fn run() -> ExitCode {
 fn instant(as_of: Option<jiff::Timestamp>) -> jiff::Timestamp {
     use certpress::clock::{Clock, SystemClock};
     as_of.unwrap_or_else(|| SystemClock.now())
+}
+
+/// As [`progress`], for the records of some files. Finding where records begin is quick beside what is done with them, so
+/// soon the time left is known.
+fn counted(paths: &[PathBuf]) -> ProgressBar {
+    let progress = progress("records");
+    if !progress.is_hidden() {
+        let (progress, paths) = (progress.clone(), paths.to_vec());
+        std::thread::spawn(move || progress.set_length(record::inputs(&paths).count() as u64));
+    }
+    progress
 }
 
 /// A line on a terminal that counts, with rate and time left once [`ProgressBar::set_length`] has said how many there are;

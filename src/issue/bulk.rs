@@ -22,7 +22,7 @@ use crate::store::{Act, Annotation, Candidate, Filed, IssuedFile, Job, JobState,
 const BESIDE: u32 = 250;
 
 /// Licences in one step when nobody else waits.
-const ALONE: u32 = 4000;
+const ALONE: u32 = 8000;
 
 /// For a step that makes files: some tens of megabytes are in memory.
 const WITH_FILES: u32 = 200;

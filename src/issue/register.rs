@@ -196,9 +196,17 @@ impl Register {
 
     /// Loads records, each on its own merits; a result for each, in their order.
     pub async fn load(&self, act: &Act<'_>, inputs: Vec<Input>) -> Result<Vec<Row>, RegisterError> {
-        let options = Options { today: shanghai_date(act.at), lenient_identifiers: false };
-        let parse = move || inputs.into_par_iter().map(|input| input.load(&options)).collect::<Vec<_>>();
-        let loaded = self.gate.run(parse).await?;
+        self.file_all(act, self.read(act.at, inputs).await?).await
+    }
+
+    /// Reads records on all cores, as of a day.
+    pub async fn read(&self, at: Timestamp, inputs: Vec<Input>) -> Result<Vec<Loaded>, RegisterError> {
+        let options = Options { today: shanghai_date(at), lenient_identifiers: false };
+        Ok(self.gate.run(move || inputs.into_par_iter().map(|input| input.load(&options)).collect()).await?)
+    }
+
+    /// Files records that were read; a result for each, in their order.
+    pub async fn file_all(&self, act: &Act<'_>, loaded: Vec<Loaded>) -> Result<Vec<Row>, RegisterError> {
         let (mut rows, mut records) = (Vec::with_capacity(loaded.len()), Vec::with_capacity(loaded.len()));
         for Loaded { source, number, record, warnings } in loaded {
             let mut row = Row { place: source, number, licence: None, change: None, errors: Vec::new(), warnings };
