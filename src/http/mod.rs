@@ -61,7 +61,7 @@ pub struct Shared {
     /// Believes tokens.
     pub identity: Arc<Identity>,
     /// The register.
-    pub register: Register,
+    pub register: Arc<Register>,
     /// The certificates under which files are signed.
     pub anchors: Anchors,
     /// What is handed in and not yet judged.
@@ -106,6 +106,7 @@ impl App {
         let Parts { register, anchors, identity, telemetry, demo } = parts;
         let (clock, limits) = (Arc::clone(&register.clock), limits::Limits::new(settings));
         let largest_batch = settings.limits.records_mb * 1024 * 1024;
+        let register = Arc::new(register);
         let (desk, well_known) = (public::Desk::default(), well_known::WellKnown::new(&register.line));
         let stopping = watch::Sender::new(false);
         Self(Arc::new(Shared { clock, identity, register, anchors, desk, well_known, limits, telemetry, demo, largest_batch, stopping }))

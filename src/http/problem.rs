@@ -359,13 +359,17 @@ impl From<StoreError> for Problem {
             }
             StoreError::TooManyToday { .. } => Self::new(Code::Refused(RefusalCode::TooManyToday.as_str()), error.to_string()),
             StoreError::KeyReused => Self::new(Code::KeyReused, "this Idempotency-Key was used for another request"),
-            StoreError::Unavailable(cause) => {
-                tracing::error!(%cause, "the register cannot be reached");
-                Self::busy("the register cannot be reached", 5)
-            }
+            StoreError::Unavailable(_) => unreachable_now(&error, "the register cannot be reached"),
+            StoreError::Blob { .. } | StoreError::Disk { .. } => unreachable_now(&error, "the store of made files cannot be reached"),
             _ => Self::internal(&error),
         }
     }
+}
+
+/// Nothing was changed, and it may work in a while.
+fn unreachable_now(cause: &StoreError, detail: &'static str) -> Problem {
+    tracing::error!(%cause, "{detail}");
+    Problem::busy(detail, 5)
 }
 
 impl From<PathRejection> for Problem {

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ use crate::sign::SignError;
 use crate::store::blobs::Blobs;
 use crate::store::{Act, Annotation, Filed, History, IssuedFile, Licence, LoadChange, NewAnnotation, Once, Store, StoreError};
 
+mod sealing;
+
 /// The register, with the line that issues from it.
 pub struct Register {
     /// The line.
@@ -36,7 +38,10 @@ pub struct Register {
     pub clock: Arc<dyn Clock>,
     /// Lets work through to the cores.
     pub gate: Gate,
-    blobs: Blobs,
+    sealing: sealing::Sealing,
+    pub(super) blobs: Blobs,
+    /// Below this place in the status list, all annotations were seen signed.
+    pub(super) signed: AtomicU32,
     /// One of these is held while a file is made, so that a file asked for twice at once is made once.
     making: [tokio::sync::Mutex<()>; 64],
     files: Mutex<Recent<(String, Format), Made>>,
@@ -177,7 +182,8 @@ impl Register {
         let making = std::array::from_fn(|_| tokio::sync::Mutex::default());
         // At some 50 KB a file that is 25 MB.
         let files = Recent::new(256);
-        Self { line, store, clock, gate: Gate::new(most_waiting), blobs, making, files }
+        let (gate, sealing) = (Gate::new(most_waiting), sealing::Sealing::new(most_waiting));
+        Self { line, store, clock, gate, sealing, blobs, signed: AtomicU32::new(0), making, files }
     }
 
     /// Whether everything that is needed answers: the register and its disk, the made files, the signer.
@@ -185,20 +191,22 @@ impl Register {
         self.store.ping().await?;
         self.blobs.ping().await?;
         let line = Arc::clone(&self.line);
-        let probe = move || {
-            let began = Instant::now();
-            let signed = line.probe();
-            metrics::histogram!("certpress_sign_seconds").record(began.elapsed().as_secs_f64());
-            signed
-        };
-        self.gate.run(probe).await?.map_err(RegisterError::Sign)
+        self.sealing.gate.run(move || line.probe()).await?.map_err(RegisterError::Sign)
     }
 
     /// Loads records, each on its own merits; a result for each, in their order.
     pub async fn load(&self, act: &Act<'_>, inputs: Vec<Input>) -> Result<Vec<Row>, RegisterError> {
-        let options = Options { today: shanghai_date(act.at), lenient_identifiers: false };
-        let parse = move || inputs.into_par_iter().map(|input| input.load(&options)).collect::<Vec<_>>();
-        let loaded = self.gate.run(parse).await?;
+        self.file_all(act, self.read(act.at, inputs).await?).await
+    }
+
+    /// Reads records on all cores, as of a day.
+    pub async fn read(&self, at: Timestamp, inputs: Vec<Input>) -> Result<Vec<Loaded>, RegisterError> {
+        let options = Options { today: shanghai_date(at), lenient_identifiers: false };
+        Ok(self.gate.run(move || inputs.into_par_iter().map(|input| input.load(&options)).collect()).await?)
+    }
+
+    /// Files records that were read; a result for each, in their order.
+    pub async fn file_all(&self, act: &Act<'_>, loaded: Vec<Loaded>) -> Result<Vec<Row>, RegisterError> {
         let (mut rows, mut records) = (Vec::with_capacity(loaded.len()), Vec::with_capacity(loaded.len()));
         for Loaded { source, number, record, warnings } in loaded {
             let mut row = Row { place: source, number, licence: None, change: None, errors: Vec::new(), warnings };
@@ -249,7 +257,11 @@ impl Register {
             Ok::<_, StoreError>(line.state(&record, now, Wish { made_today, ..Wish::default() }).map(|stated| stated.annotated.period()))
         };
         let next = self.gate.run(next).await??;
-        let download = latest.as_ref().map_or(Err(Denied::NotAnnotated), |latest| downloadable(latest, &licence, shanghai_date(now)));
+        let download = match &latest {
+            None => Err(Denied::NotAnnotated),
+            Some(latest) if self.is_being_sealed(latest) => Err(Denied::Sealing),
+            Some(latest) => downloadable(latest, &licence, shanghai_date(now)),
+        };
         Ok(Holding { licence, next, latest, download })
     }
 
@@ -344,19 +356,6 @@ impl Register {
         Ok(self.keep(annotation, digits).await)
     }
 
-    /// Signs what a crash or a failing disk has left unsigned. Says how many there were.
-    pub async fn finish(&self) -> Result<usize, RegisterError> {
-        let unsigned = self.store.unsigned(100).await?;
-        let count = unsigned.len();
-        for annotation in unsigned {
-            let id = annotation.id.clone();
-            if let Err(cause) = self.complete(annotation).await {
-                tracing::error!(annotation = id, %cause, "a recorded annotation cannot be signed");
-            }
-        }
-        Ok(count)
-    }
-
     /// The history of a licence, newest first.
     pub async fn history(&self, person: Person<'_>, licence: &str, history: &History) -> Result<Vec<Annotation>, RegisterError> {
         if !self.store.is_holder(licence, person.id_type, person.id_number).await? {
@@ -366,7 +365,12 @@ impl Register {
     }
 
     /// A file of an annotation, for its holder: PDF and OFD inside the use period, the preview always.
-    pub async fn file(&self, person: Person<'_>, annotation: &str, format: Format) -> Result<(Arc<Made>, Licence), RegisterError> {
+    pub async fn file(
+        self: &Arc<Self>,
+        person: Person<'_>,
+        annotation: &str,
+        format: Format,
+    ) -> Result<(Arc<Made>, Licence), RegisterError> {
         let found = self.store.annotation_of(person.id_type, person.id_number, annotation).await?;
         let (annotation, licence) = found.ok_or(RegisterError::NotFound)?;
         if format == Format::Png {
@@ -374,7 +378,7 @@ impl Register {
         } else {
             downloadable(&annotation, &licence, shanghai_date(self.clock.now()))?;
         }
-        Ok((self.made(&annotation, format).await?, licence))
+        Ok((self.awaited(annotation, format).await?, licence))
     }
 
     /// The file: as it was given out before, or made now and kept for ever.
@@ -460,25 +464,18 @@ impl Register {
             metrics::histogram!("certpress_render_seconds", "format" => format).record(began.elapsed().as_secs_f64());
             bytes
         };
-        Ok(self.gate.run(render).await??.into())
+        let gate = if self.line.seals_elsewhere() { &self.sealing.gate } else { &self.gate };
+        Ok(gate.run(render).await??.into())
     }
 
     /// The record version that an annotation is about.
     async fn version(&self, annotation: &Annotation) -> Result<Filed, RegisterError> {
         self.store.licence_version(&annotation.licence, annotation.version).await?.ok_or(RegisterError::NotFound)
     }
-
-    /// Goes on with bulk jobs, one step after the other. Gives how long to wait before the next.
-    pub async fn step_jobs(&self) -> Result<Duration, StoreError> {
-        /// Few enough that others who write do not wait long.
-        const LICENCES: u32 = 50;
-        let stepped = self.store.step_job(self.clock.now(), LICENCES).await?;
-        Ok(if stepped.is_some() { Duration::ZERO } else { Duration::from_secs(1) })
-    }
 }
 
 /// Repeats what was stated, and does something with it. The statement must come out as it was recorded.
-fn with_statement<T>(
+pub(super) fn with_statement<T>(
     line: &Line,
     record: Record,
     annotation: &Annotation,
@@ -569,6 +566,6 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
 }
 
 /// As exact as the register keeps it: what is stated now must come out the same when it is read back.
-fn microseconds(at: Timestamp) -> Timestamp {
+pub(super) fn microseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).expect("it was one")
 }

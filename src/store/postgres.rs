@@ -11,7 +11,11 @@ use super::disk::Disk;
 use super::sql::Database;
 use super::{Access, StoreError};
 
-const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/postgres/0001_register.sql"))];
+const MIGRATIONS: [(&str, &str); 2] =
+    [("register", include_str!("migrations/postgres/0001_register.sql")), ("bulk", include_str!("migrations/postgres/0002_bulk.sql"))];
+
+/// How long somebody waits for a connection, also while the server starts; a fifth of it at most between two attempts.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection that has rested for longer is tried before it is used: the server may have gone away.
 const RESTED: Duration = Duration::from_secs(1);
@@ -27,7 +31,8 @@ pub(super) async fn open(url: &str, access: &Access) -> Result<Database, StoreEr
         }
         Postgres::create_database(url).await?;
     }
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false).before_acquire(|connection, about| {
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).test_before_acquire(false);
+    let pool = pool.before_acquire(|connection, about| {
         Box::pin(async move {
             if about.idle_for > RESTED {
                 connection.ping().await?;

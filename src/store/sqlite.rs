@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::disk::Disk;
 use super::sql::Database;
 use super::{Access, StoreError};
 
-const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/sqlite/0001_register.sql"))];
+const MIGRATIONS: [(&str, &str); 2] =
+    [("register", include_str!("migrations/sqlite/0001_register.sql")), ("bulk", include_str!("migrations/sqlite/0002_bulk.sql"))];
+
+/// How long somebody waits for their turn to write: less than a request may take, so that it is told why.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How many may read at the same time.
 const READERS: u32 = 8;
@@ -37,21 +41,18 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
                 return Err(StoreError::Missing(path.display().to_string()));
             }
             let lock = lock(path)?;
-            let pool = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false).idle_timeout(None).max_lifetime(None);
+            let pool = patient(1).idle_timeout(None).max_lifetime(None).after_release(|writer, _| Box::pin(is_sound(writer)));
             let options = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-            // `Disk` carries the log over, beside the work; this is for when it cannot keep up (80 MB).
-            let options = options.pragma("wal_autocheckpoint", "20000");
+            // A bulk reissue touches pages all over the register: what stays in memory is written once instead of again and
+            // again. The log is carried over by `Disk`, beside the work; here only when that cannot keep up (128 MB).
+            let options = options.pragma("cache_size", "-131072").pragma("wal_autocheckpoint", "32768");
             (Some(pool.connect_with(options).await?), Some(lock))
         }
     };
     if !path.exists() {
         return Err(StoreError::Missing(path.display().to_string()));
     }
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .test_before_acquire(false)
-        .connect_with(options.pragma("query_only", "1"))
-        .await?;
+    let readers = patient(READERS).connect_with(options.pragma("query_only", "1")).await?;
     let migrations = super::migrations(MIGRATIONS);
     match &writer {
         Some(writer) => migrations.run(writer).await.map_err(|error| super::migration_error(error, MIGRATIONS.len()))?,
@@ -59,6 +60,19 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
     }
     let disk = || Arc::new(Disk::sqlite(beside(path, "-wal"), readers.clone()));
     Ok(Database::Sqlite { writer: writer.map(|writer| (writer, disk())), readers: readers.clone(), _lock: lock })
+}
+
+/// So many connections. They cannot go away as those to a server can, so they are not tried before they are used.
+fn patient(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).test_before_acquire(false)
+}
+
+/// Whether a connection can be used again. After a commit that the disk has refused, SQLite has undone the transaction by
+/// itself, and the driver still believes in it.
+async fn is_sound(writer: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // An undoing that is still under way comes first.
+    writer.ping().await?;
+    Ok(!writer.is_in_transaction())
 }
 
 /// Made for its owner alone: what lies in it is about persons.
