@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 #[path = "support/postgres.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod postgres;
 
 use std::path::{Path, PathBuf};
@@ -162,7 +163,7 @@ fn served(folder: &Path, address: &str) -> (String, Vec<(&'static str, Vec<u8>)>
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let store = Arc::new(Store::open(address, Access::Write { create: true, index_key }).await.unwrap());
         let blobs = Blobs::open(folder.join("blobs").to_str().unwrap()).unwrap();
-        let register = Register::new(line, store, blobs, Arc::new(Fixed), 8);
+        let register = Arc::new(Register::new(line, store, blobs, Arc::new(Fixed), 8));
         let loaded = register.store.load(&Act::new("test", Fixed.now()), std::slice::from_ref(&record)).await.unwrap();
         let person = Person { id_type: &record.holder.id_type, id_number: &record.holder.id_number };
         let annotation = register.annotate("holder", person, &loaded[0].licence, (None, None), None).await.unwrap();

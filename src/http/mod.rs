@@ -3,6 +3,7 @@
 mod connection;
 mod demo;
 mod document;
+mod faults;
 mod forms;
 mod health;
 mod holder;
@@ -167,7 +168,7 @@ pub fn router(app: &App) -> Router {
         .merge(pages)
         .merge(pages::routes())
         .route("/openapi.json", axum::routing::get(|| async { Json(api) }))
-        .fallback(async || Problem::not_found())
+        .fallback(pages::nowhere)
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED.into_response())
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
         .layer(CatchPanicLayer::new())

@@ -5,9 +5,8 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -40,9 +39,9 @@ pub struct Register {
     /// Lets work through to the cores.
     pub gate: Gate,
     sealing: sealing::Sealing,
-    blobs: Blobs,
-    /// Every annotation with a smaller status index is known to be signed.
-    signed_below: AtomicU32,
+    pub(super) blobs: Blobs,
+    /// Below this place in the status list, all annotations were seen signed.
+    pub(super) signed: AtomicU32,
     /// One of these is held while a file is made, so that a file asked for twice at once is made once.
     making: [tokio::sync::Mutex<()>; 64],
     files: Mutex<Recent<(String, Format), Made>>,
@@ -184,7 +183,7 @@ impl Register {
         // At some 50 KB a file that is 25 MB.
         let files = Recent::new(256);
         let (gate, sealing) = (Gate::new(most_waiting), sealing::Sealing::new(most_waiting));
-        Self { line, store, clock, gate, sealing, blobs, signed_below: AtomicU32::new(0), making, files }
+        Self { line, store, clock, gate, sealing, blobs, signed: AtomicU32::new(0), making, files }
     }
 
     /// Whether everything that is needed answers: the register and its disk, the made files, the signer.
@@ -197,9 +196,17 @@ impl Register {
 
     /// Loads records, each on its own merits; a result for each, in their order.
     pub async fn load(&self, act: &Act<'_>, inputs: Vec<Input>) -> Result<Vec<Row>, RegisterError> {
-        let options = Options { today: shanghai_date(act.at), lenient_identifiers: false };
-        let parse = move || inputs.into_par_iter().map(|input| input.load(&options)).collect::<Vec<_>>();
-        let loaded = self.gate.run(parse).await?;
+        self.file_all(act, self.read(act.at, inputs).await?).await
+    }
+
+    /// Reads records on all cores, as of a day.
+    pub async fn read(&self, at: Timestamp, inputs: Vec<Input>) -> Result<Vec<Loaded>, RegisterError> {
+        let options = Options { today: shanghai_date(at), lenient_identifiers: false };
+        Ok(self.gate.run(move || inputs.into_par_iter().map(|input| input.load(&options)).collect()).await?)
+    }
+
+    /// Files records that were read; a result for each, in their order.
+    pub async fn file_all(&self, act: &Act<'_>, loaded: Vec<Loaded>) -> Result<Vec<Row>, RegisterError> {
         let (mut rows, mut records) = (Vec::with_capacity(loaded.len()), Vec::with_capacity(loaded.len()));
         for Loaded { source, number, record, warnings } in loaded {
             let mut row = Row { place: source, number, licence: None, change: None, errors: Vec::new(), warnings };
@@ -349,31 +356,6 @@ impl Register {
         Ok(self.keep(annotation, digits).await)
     }
 
-    /// Signs what a crash or a failing disk has left unsigned. Says how many there were. What was found signed once is not
-    /// looked at again.
-    pub async fn finish(&self) -> Result<usize, RegisterError> {
-        const MOST: u32 = 100;
-        // Asked first: what is recorded from now on has a greater index.
-        let size = self.store.status_head().await?.size;
-        let unsigned = self.store.unsigned(self.signed_below.load(Ordering::Relaxed), MOST).await?;
-        let below = if unsigned.len() < MOST as usize { size } else { unsigned.last().map_or(size, |last| last.status_index + 1) };
-        let count = unsigned.len();
-        for annotation in unsigned {
-            let id = annotation.id.clone();
-            match self.complete(annotation).await {
-                Ok(Annotation { digits: Some(_), .. }) => {}
-                // Nothing that waiting could mend: said once, and tried again at the next start.
-                Err(cause @ RegisterError::Outdated(_)) => {
-                    tracing::error!(annotation = id, %cause, "a recorded annotation cannot be signed");
-                }
-                Err(cause) => return Err(cause),
-                Ok(_) => return Ok(count),
-            }
-        }
-        self.signed_below.store(below, Ordering::Relaxed);
-        Ok(count)
-    }
-
     /// The history of a licence, newest first.
     pub async fn history(&self, person: Person<'_>, licence: &str, history: &History) -> Result<Vec<Annotation>, RegisterError> {
         if !self.store.is_holder(licence, person.id_type, person.id_number).await? {
@@ -490,18 +472,10 @@ impl Register {
     async fn version(&self, annotation: &Annotation) -> Result<Filed, RegisterError> {
         self.store.licence_version(&annotation.licence, annotation.version).await?.ok_or(RegisterError::NotFound)
     }
-
-    /// Goes on with bulk jobs, one step after the other. Gives how long to wait before the next.
-    pub async fn step_jobs(&self) -> Result<Duration, StoreError> {
-        /// Few enough that others who write do not wait long.
-        const LICENCES: u32 = 50;
-        let stepped = self.store.step_job(self.clock.now(), LICENCES).await?;
-        Ok(if stepped.is_some() { Duration::ZERO } else { Duration::from_secs(1) })
-    }
 }
 
 /// Repeats what was stated, and does something with it. The statement must come out as it was recorded.
-fn with_statement<T>(
+pub(super) fn with_statement<T>(
     line: &Line,
     record: Record,
     annotation: &Annotation,
@@ -592,6 +566,6 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
 }
 
 /// As exact as the register keeps it: what is stated now must come out the same when it is read back.
-fn microseconds(at: Timestamp) -> Timestamp {
+pub(super) fn microseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).expect("it was one")
 }

@@ -155,6 +155,11 @@ impl Picture {
         }
     }
 
+    /// A single black pixel: stands for a picture where only its being there matters.
+    pub fn pixel() -> Self {
+        encode_png(DynamicImage::new_luma8(1, 1), PictureKind::Signature).expect("a pixel can be encoded")
+    }
+
     /// Of what a PNG decodes to; renderers will want it.
     fn png(bytes: Vec<u8>, image: DynamicImage) -> Self {
         let (width, height) = (image.width(), image.height());

@@ -36,7 +36,7 @@ mod status_list;
 pub use annotations::{Annotation, History, IssuedFile, NewAnnotation};
 pub use audit::{AuditEntry, AuditQuery, AuditReport, Tampered};
 pub use backup::restore;
-pub use jobs::{Job, JobState};
+pub use jobs::{Candidate, Job, JobState, Reissue, Step, Successor};
 pub use records::{Filed, LoadChange, LoadOutcome};
 pub use search::{Expiring, Page, Search, Tally};
 pub use status_list::{Standing, StatusHead};

@@ -112,7 +112,7 @@ impl Store {
     /// Counts a refusal, for the charts.
     pub async fn count_refusal(&self, act: &Act<'_>, licence_type: &str, code: &str) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
-        tx.tally(crate::clock::shanghai_date(act.at), licence_type, &format!("refused/{code}")).await?;
+        tx.tally(crate::clock::shanghai_date(act.at), licence_type, &format!("refused/{code}"), 1).await?;
         tx.commit().await
     }
 
@@ -165,10 +165,10 @@ fn tells(column: &str, text: &str) -> isize {
 }
 
 impl super::sql::Tx {
-    pub(super) async fn tally(&mut self, day: Date, licence_type: &str, kind: &str) -> Result<(), StoreError> {
-        let sql = "INSERT INTO tally (day, licence_type, kind, count) VALUES ($1, $2, $3, 1) \
-                   ON CONFLICT (day, licence_type, kind) DO UPDATE SET count = tally.count + 1";
-        self.run(sql, values![day, licence_type, kind]).await.map(drop)
+    pub(super) async fn tally(&mut self, day: Date, licence_type: &str, kind: &str, count: u32) -> Result<(), StoreError> {
+        let sql = "INSERT INTO tally (day, licence_type, kind, count) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (day, licence_type, kind) DO UPDATE SET count = tally.count + excluded.count";
+        self.run(sql, values![day, licence_type, kind, count]).await.map(drop)
     }
 }
 

@@ -12,7 +12,8 @@ use super::disk::Disk;
 use super::sql::Database;
 use super::{Access, StoreError};
 
-const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/sqlite/0001_register.sql"))];
+const MIGRATIONS: [(&str, &str); 2] =
+    [("register", include_str!("migrations/sqlite/0001_register.sql")), ("bulk", include_str!("migrations/sqlite/0002_bulk.sql"))];
 
 /// How long somebody waits for their turn to write: less than a request may take, so that it is told why.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -42,8 +43,9 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
             let lock = lock(path)?;
             let pool = patient(1).idle_timeout(None).max_lifetime(None).after_release(|writer, _| Box::pin(is_sound(writer)));
             let options = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-            // `Disk` carries the log over, beside the work; this is for when it cannot keep up (80 MB).
-            let options = options.pragma("wal_autocheckpoint", "20000");
+            // A bulk reissue touches pages all over the register: what stays in memory is written once instead of again and
+            // again. The log is carried over by `Disk`, beside the work; here only when that cannot keep up (128 MB).
+            let options = options.pragma("cache_size", "-131072").pragma("wal_autocheckpoint", "32768");
             (Some(pool.connect_with(options).await?), Some(lock))
         }
     };

@@ -12,11 +12,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Place, at, clerk, loaded, record};
 
-fn statement(text: &str) -> Statement {
+pub fn statement(text: &str) -> Statement {
     Statement { bytes: text.as_bytes().to_vec(), sha256: Sha256::digest(text).into() }
 }
 
-fn new<'a>(licence: &'a str, statement: &'a Statement) -> NewAnnotation<'a> {
+pub fn new<'a>(licence: &'a str, statement: &'a Statement) -> NewAnnotation<'a> {
     let period = UsePeriod { from: date(2026, 3, 2), to: date(2026, 8, 29), days: 180, capped_by: Some(Cap::Days) };
     NewAnnotation { licence, version: 1, period: Some(period), statement, kid: [1, 2], layout_digest: [3; 32], per_day: None }
 }
