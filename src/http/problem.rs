@@ -359,8 +359,8 @@ impl From<StoreError> for Problem {
             }
             StoreError::TooManyToday { .. } => Self::new(Code::Refused(RefusalCode::TooManyToday.as_str()), error.to_string()),
             StoreError::KeyReused => Self::new(Code::KeyReused, "this Idempotency-Key was used for another request"),
-            StoreError::Unavailable(_) => unreachable_now(&error, "the register cannot be reached"),
-            StoreError::Blob { .. } | StoreError::Disk { .. } => unreachable_now(&error, "the store of made files cannot be reached"),
+            StoreError::Unavailable(_) | StoreError::Disk { .. } => unreachable_now(&error, "the register cannot be reached"),
+            StoreError::Blob { .. } => unreachable_now(&error, "the store of made files cannot be reached"),
             _ => Self::internal(&error),
         }
     }

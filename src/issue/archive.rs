@@ -37,8 +37,8 @@ impl<W: Write> Tar<W> {
         if name.len() > 100 {
             let path = format!(" path={name}\n");
             // The length counts its own digits.
-            let length = (1..).map(|digits| path.len() + digits).find(|n| n.to_string().len() + path.len() == *n);
-            let record = format!("{}{path}", length.unwrap_or_default());
+            let length = (1..9).map(|digits| path.len() + digits).find(|n| n.to_string().len() + path.len() == *n);
+            let record = format!("{}{path}", length.expect("a name is no gigabyte long"));
             self.header("pax", b'x', record.len() as u64)?;
             self.content(record.as_bytes())?;
         }
@@ -115,7 +115,7 @@ impl<W: Write> Zip<W> {
     pub fn new(out: W, at: Timestamp) -> io::Result<Self> {
         let at: DateTime = TimeZone::fixed(jiff::tz::offset(8)).to_datetime(at);
         let date = (at.year().clamp(1980, 2107) - 1980) << 9 | i16::from(at.month()) << 5 | i16::from(at.day());
-        let time = i16::from(at.hour()) << 11 | i16::from(at.minute()) << 5 | i16::from(at.second()) / 2;
+        let time = i16::from(at.hour()) << 11 | i16::from(at.minute()) << 5 | (i16::from(at.second()) / 2);
         let ([a, b], [c, d]) = (time.to_le_bytes(), date.to_le_bytes());
         let directory = io::BufWriter::new(tempfile::tempfile()?);
         Ok(Self { out, directory, entries: 0, written: 0, time: [a, b, c, d] })
@@ -198,5 +198,64 @@ impl<W: Write> Archive for Zip<W> {
         self.out.write_all(&[b"PK\x06\x07", &[0; 4][..], &(start + size).to_le_bytes(), &1_u32.to_le_bytes()].concat())?;
         self.out.write_all(&[b"PK\x05\x06", &[0; 4][..], &[0xFF; 12], &[0, 0]].concat())?;
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::SeekFrom;
+    use std::process::Command;
+
+    use super::*;
+
+    fn at() -> Timestamp {
+        "2026-03-02T09:00:01+08:00".parse().unwrap()
+    }
+
+    /// Two files, one with a long name, and a report.
+    fn fill(archive: &mut dyn Archive) -> String {
+        let long = format!("{}.pdf", "京".repeat(60));
+        archive.add("京1.pdf", b"one").unwrap();
+        archive.add(&long, &[7; 1024]).unwrap();
+        let mut report = tempfile::tempfile().unwrap();
+        report.write_all(b"{}\n").unwrap();
+        archive.copy("report.jsonl", &mut report).unwrap();
+        archive.finish().unwrap();
+        long
+    }
+
+    #[test]
+    fn a_tar_is_what_tar_unpacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tar");
+        let long = fill(&mut Tar::new(File::create(&path).unwrap(), at()));
+        let Ok(run) = Command::new("tar").arg("xf").arg(&path).current_dir(folder.path()).output() else {
+            return println!("skipped: there is no tar here");
+        };
+        assert!(run.status.success() && run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+        assert_eq!(std::fs::read(folder.path().join("京1.pdf")).unwrap(), b"one");
+        assert_eq!(std::fs::read(folder.path().join(long)).unwrap(), [7; 1024]);
+        assert_eq!(std::fs::read(folder.path().join("report.jsonl")).unwrap(), b"{}\n");
+        let modified = std::fs::metadata(folder.path().join("京1.pdf")).unwrap().modified().unwrap();
+        assert_eq!(Timestamp::try_from(modified).unwrap(), at());
+    }
+
+    #[test]
+    fn a_zip_is_read_by_others_also_beyond_four_gigabytes() {
+        for start in [0, 5 << 30] {
+            // What comes before is a hole in the file.
+            let mut file = tempfile::tempfile().unwrap();
+            file.seek(SeekFrom::Start(start)).unwrap();
+            let long = fill(&mut Zip { written: start, ..Zip::new(&file, at()).unwrap() });
+            let mut archive = zip::ZipArchive::new(&file).unwrap();
+            assert_eq!(archive.len(), 3);
+            for (name, bytes) in [("京1.pdf", b"one".to_vec()), (&long, vec![7; 1024]), ("report.jsonl", b"{}\n".to_vec())] {
+                let mut entry = archive.by_name(name).unwrap();
+                let mut found = Vec::new();
+                entry.read_to_end(&mut found).unwrap();
+                assert_eq!((found, entry.unix_mode().unwrap()), (bytes, 0o100_644), "{name}");
+                assert_eq!(entry.last_modified().unwrap().to_string(), "2026-03-02 09:00:00");
+            }
+        }
     }
 }

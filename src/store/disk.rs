@@ -5,9 +5,11 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
-use sqlx::postgres::PgPool;
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::Mutex;
 
@@ -19,13 +21,42 @@ pub(super) struct Disk {
     /// How many commits have asked.
     asked: AtomicU64,
     /// How many of them are there. Held while the disk is at work: who comes meanwhile is taken along the next time.
-    there: Mutex<u64>,
+    there: Mutex<There>,
+}
+
+/// How many commits are on the disk, and which session said so.
+#[derive(Default)]
+struct There {
+    commits: u64,
+    session: u64,
+}
+
+/// A moment before a commit, from which on it is followed to the disk.
+pub(super) struct Mark {
+    disk: Arc<Disk>,
+    session: u64,
+}
+
+impl Mark {
+    /// Waits until everything that was committed before is on the disk.
+    pub async fn reached(self) -> Result<(), StoreError> {
+        self.disk.reached(self.session).await
+    }
 }
 
 /// The database's log of changes.
 enum Log {
     Sqlite(Wal),
-    Postgres(PgPool),
+    Postgres(Session),
+}
+
+/// A session with the server that does nothing but ask for its log to be written. When the server falls, what is not written
+/// is lost, and this session with it: so it vouches for what was committed while it lasted, and for nothing else.
+struct Session {
+    pool: PgPool,
+    /// The number of the present session; none while there is none.
+    number: AtomicU64,
+    last: Mutex<(u64, Option<PgConnection>)>,
 }
 
 /// SQLite's write-ahead log. With `synchronous = normal` SQLite leaves it to us to bring it to the disk.
@@ -48,36 +79,84 @@ impl Disk {
 
     /// For a server whose transactions do not wait for its disk.
     pub fn postgres(pool: PgPool) -> Self {
-        Self::new(Log::Postgres(pool))
+        Self::new(Log::Postgres(Session { pool, number: AtomicU64::new(NONE), last: Mutex::new((NONE, None)) }))
     }
 
     fn new(log: Log) -> Self {
-        Self { log, asked: AtomicU64::new(0), there: Mutex::new(0) }
+        Self { log, asked: AtomicU64::new(0), there: Mutex::default() }
     }
 
-    /// Waits until everything that was committed before is on the disk.
-    pub async fn reached(&self) -> Result<(), StoreError> {
+    /// To be asked for before what is to be followed.
+    pub async fn mark(self: &Arc<Self>) -> Result<Mark, StoreError> {
+        let session = match &self.log {
+            Log::Sqlite(_) => NONE,
+            Log::Postgres(session) => session.number().await?,
+        };
+        Ok(Mark { disk: Arc::clone(self), session })
+    }
+
+    async fn reached(&self, session: u64) -> Result<(), StoreError> {
         let mine = self.asked.fetch_add(1, SeqCst) + 1;
         let mut there = self.there.lock().await;
-        if *there < mine {
+        if there.commits < mine {
             let all = self.asked.load(SeqCst);
-            self.log.flush().await?;
-            *there = all;
+            let session = self.log.flush().await?;
+            *there = There { commits: all, session };
         }
-        Ok(())
+        if there.session == session { Ok(()) } else { Err(fallen()) }
     }
 }
 
+/// The session of a log that needs none.
+const NONE: u64 = 0;
+
+/// Between commit and disk the server has fallen: nobody knows whether the change is there.
+fn fallen() -> StoreError {
+    sqlx::Error::Io(std::io::ErrorKind::ConnectionAborted.into()).into()
+}
+
 impl Log {
-    async fn flush(&self) -> Result<(), StoreError> {
+    /// Gives the session that vouches for it.
+    async fn flush(&self) -> Result<u64, StoreError> {
         match self {
-            Self::Sqlite(wal) => wal.flush().await,
-            // This commit waits for the server's disk, and all earlier ones come before it in the log.
-            Self::Postgres(pool) => {
-                sqlx::query("SELECT pg_logical_emit_message(true, 'certpress', '')").execute(pool).await?;
-                Ok(())
+            Self::Sqlite(wal) => wal.flush().await.map(|()| NONE),
+            Self::Postgres(session) => session.flush().await,
+        }
+    }
+}
+
+impl Session {
+    /// The number of the present session, which is begun when there is none.
+    async fn number(&self) -> Result<u64, StoreError> {
+        match self.number.load(SeqCst) {
+            NONE => self.begin(&mut *self.last.lock().await).await,
+            number => Ok(number),
+        }
+    }
+
+    async fn begin(&self, last: &mut (u64, Option<PgConnection>)) -> Result<u64, StoreError> {
+        while last.1.is_none() {
+            // Those that rest in the pool may have ended with the server.
+            let mut connection = self.pool.acquire().await?.detach();
+            if connection.ping().await.is_ok() {
+                *last = (last.0 + 1, Some(connection));
+                self.number.store(last.0, SeqCst);
             }
         }
+        Ok(last.0)
+    }
+
+    async fn flush(&self) -> Result<u64, StoreError> {
+        let mut last = self.last.lock().await;
+        let (number, Some(connection)) = &mut *last else { return Err(fallen()) };
+        // This commit waits for the server's disk, and all earlier ones come before it in the log.
+        let asked = sqlx::query("SELECT pg_logical_emit_message(true, 'certpress', '')").execute(connection).await;
+        if let Err(cause) = asked {
+            self.number.store(NONE, SeqCst);
+            last.1 = None;
+            return Err(cause.into());
+        }
+        Ok(*number)
     }
 }
 
@@ -116,7 +195,12 @@ impl Wal {
 }
 
 #[cfg(test)]
+#[path = "../../tests/support/postgres.rs"]
+mod postgres;
+
+#[cfg(test)]
 mod tests {
+    use sqlx::migrate::MigrateDatabase as _;
     use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 
     use super::*;
@@ -130,10 +214,26 @@ mod tests {
         sqlx::query("CREATE TABLE t (n INTEGER) STRICT").execute(&pool).await.unwrap();
         // A log that cannot be opened stands for one that cannot be written.
         let disk = Disk::sqlite(folder.path().join("elsewhere"), pool.clone());
-        assert!(matches!(disk.reached().await, Err(StoreError::Disk { .. })));
+        assert!(matches!(disk.reached(NONE).await, Err(StoreError::Disk { .. })));
         assert!(log.metadata().unwrap().len() > 0);
-        disk.reached().await.unwrap();
+        disk.reached(NONE).await.unwrap();
         assert_eq!(log.metadata().unwrap().len(), 0, "everything is in the database itself");
-        assert!(disk.reached().await.is_err(), "and the log is relied on again");
+        assert!(disk.reached(NONE).await.is_err(), "and the log is relied on again");
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_before_the_server_fell_is_not_vouched_for_afterwards() {
+        let Some(mut server) = postgres::Server::start() else { return };
+        let address = server.fresh();
+        sqlx::Postgres::create_database(&address).await.unwrap();
+        let pool = PgPool::connect(&address).await.unwrap();
+        let disk = Arc::new(Disk::postgres(pool.clone()));
+        disk.mark().await.unwrap().reached().await.unwrap();
+        let before = disk.mark().await.unwrap();
+        server.restart();
+        // Others have found the server again meanwhile.
+        while sqlx::query("SELECT 1").execute(&pool).await.is_err() {}
+        assert!(before.reached().await.is_err());
+        disk.mark().await.unwrap().reached().await.unwrap();
     }
 }

@@ -22,8 +22,11 @@ impl Store {
     /// The answer that a change under the act's key got before, if it was made.
     pub(super) async fn answered<T: DeserializeOwned>(&self, act: &Act<'_>) -> Result<Option<T>, StoreError> {
         let Some(once) = act.once else { return Ok(None) };
+        let mark = self.database.mark().await?;
         let Some(row) = self.database.row(KEPT, values![act.actor, once.key]).await? else { return Ok(None) };
-        self.database.settled().await?;
+        if let Some(mark) = mark {
+            mark.reached().await?;
+        }
         answer(&row, &once).map(Some)
     }
 
@@ -32,8 +35,7 @@ impl Store {
         let mut tx = self.database.write().await?;
         let Some(once) = act.once else { return Ok(Begun::Now(tx)) };
         let Some(row) = tx.row(KEPT, values![act.actor, once.key]).await? else { return Ok(Begun::Now(tx)) };
-        drop(tx);
-        self.database.settled().await?;
+        tx.settled().await?;
         answer(&row, &once).map(Begun::Before)
     }
 }

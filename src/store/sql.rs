@@ -8,7 +8,7 @@ use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow, SqliteTransaction};
 use sqlx::{Decode, Row as _, SqlSafeStr, Type};
 
 use super::StoreError;
-use super::disk::Disk;
+use super::disk::{Disk, Mark};
 
 /// The values of one statement.
 macro_rules! values {
@@ -42,9 +42,13 @@ impl Database {
     /// numbers have no gaps; the constraints in the schema hold all the same.
     pub async fn write(&self) -> Result<Tx, StoreError> {
         match self {
-            Self::Sqlite { writer: Some((pool, disk)), .. } => Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, Arc::clone(disk))),
+            Self::Sqlite { writer: Some((pool, disk)), .. } => {
+                let mark = disk.mark().await?;
+                Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, mark))
+            }
             Self::Postgres { pool, writer: Some(disk) } => {
-                let mut tx = Tx::Postgres(pool.begin().await?, Arc::clone(disk));
+                let mark = disk.mark().await?;
+                let mut tx = Tx::Postgres(pool.begin().await?, mark);
                 tx.run("SELECT pg_advisory_xact_lock($1), set_config('synchronous_commit', 'off', true)", values![WRITERS]).await?;
                 Ok(tx)
             }
@@ -52,11 +56,11 @@ impl Database {
         }
     }
 
-    /// Waits until everything that can be read now is on the disk.
-    pub async fn settled(&self) -> Result<(), StoreError> {
+    /// To be asked for before reading what is to be on the disk when it is answered. None where nothing is written.
+    pub async fn mark(&self) -> Result<Option<Mark>, StoreError> {
         match self {
-            Self::Sqlite { writer: Some((_, disk)), .. } | Self::Postgres { writer: Some(disk), .. } => disk.reached().await,
-            _ => Ok(()),
+            Self::Sqlite { writer: Some((_, disk)), .. } | Self::Postgres { writer: Some(disk), .. } => disk.mark().await.map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -104,8 +108,8 @@ impl Drop for Timed {
 
 /// A transaction that may write; dropped without [`Tx::commit`], it has never been.
 pub(super) enum Tx {
-    Sqlite(SqliteTransaction<'static>, Arc<Disk>),
-    Postgres(PgTransaction<'static>, Arc<Disk>),
+    Sqlite(SqliteTransaction<'static>, Mark),
+    Postgres(PgTransaction<'static>, Mark),
 }
 
 impl Tx {
@@ -147,11 +151,20 @@ impl Tx {
     /// Makes it so. What this has answered survives power loss.
     pub async fn commit(self) -> Result<(), StoreError> {
         let _timed = Timed::new("commit");
-        let disk = match self {
-            Self::Sqlite(tx, disk) => tx.commit().await.map(|()| disk),
-            Self::Postgres(tx, disk) => tx.commit().await.map(|()| disk),
+        let mark = match self {
+            Self::Sqlite(tx, mark) => tx.commit().await.map(|()| mark),
+            Self::Postgres(tx, mark) => tx.commit().await.map(|()| mark),
         };
-        disk?.reached().await
+        mark?.reached().await
+    }
+
+    /// Ends it without a change, when what it has read is on the disk.
+    pub async fn settled(self) -> Result<(), StoreError> {
+        let mark = match self {
+            Self::Sqlite(_tx, mark) => mark,
+            Self::Postgres(_tx, mark) => mark,
+        };
+        mark.reached().await
     }
 }
 

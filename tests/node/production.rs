@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -16,7 +16,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::provider::{Provider, openssl};
-use crate::server::Server;
+use crate::server::{Server, until};
 
 /// Keys that count, a signer of its own, and the settings.
 fn installation(folder: &Path, jwks: &str, authority: &str) {
@@ -73,15 +73,6 @@ fn status(server: &Server, token: &str) -> StatusCode {
     server.get(token, "/api/v1/records").status()
 }
 
-/// Asks until it is so.
-fn soon(what: &str, so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
 #[test]
 fn tokens_count_by_the_keys_that_the_provider_has_now() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,7 +112,7 @@ fn tokens_count_by_the_keys_that_the_provider_has_now() {
     // The provider changes its key: the first token of the new one has it fetched, and guessing has it fetched no oftener.
     provider.say(Some(second.set()));
     let (asked, begun) = (provider.asked.load(Ordering::Relaxed), Instant::now());
-    soon("the new key", || status(&server, &second.token(&staff())) == StatusCode::OK);
+    until("the new key", || status(&server, &second.token(&staff())) == StatusCode::OK);
     assert_eq!(status(&server, &first.token(&staff())), StatusCode::UNAUTHORIZED, "the old key is gone");
     for n in 10..60 {
         assert_eq!(status(&server, &Key::new(n).token(&staff())), StatusCode::UNAUTHORIZED);
@@ -133,7 +124,7 @@ fn tokens_count_by_the_keys_that_the_provider_has_now() {
     for says in [None, Some("<html>".to_owned()), Some("{\"keys\":[]}".to_owned())] {
         let asked = provider.asked.load(Ordering::Relaxed);
         provider.say(says);
-        soon("it is asked", || {
+        until("it is asked", || {
             status(&server, &Key::new(9).token(&staff()));
             provider.asked.load(Ordering::Relaxed) > asked
         });
@@ -150,7 +141,7 @@ fn a_provider_that_cannot_be_trusted_is_refused() {
     // Another authority vouches for it.
     installation(folder.path(), &provider.address, stranger.authority.to_str().unwrap());
     let server = Server::start(folder.path(), &["--create"], &[]);
-    soon("it is asked", || provider.asked.load(Ordering::Relaxed) > 0);
+    until("it is asked", || provider.asked.load(Ordering::Relaxed) > 0);
     assert!(server.unready().is_some());
     assert_eq!(status(&server, &Key::new(1).token(&staff())), StatusCode::UNAUTHORIZED);
     drop(server);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::server::{Caller, Ledger, Server, json, signal};
+use crate::server::{Caller, Ledger, Server, json, signal, until};
 
 /// A time-stamp server, which can be made to hang.
 struct TimeStamps {
@@ -54,11 +54,7 @@ fn while_a_remote_seal_is_under_way_the_answer_is_202_and_the_result_comes_later
     let state =
         |entry: &Value| json(server.get(&token, &format!("/api/v1/annotations/{}", entry["id"].as_str().unwrap())))["state"].clone();
     let sealed = |entry: &Value| {
-        let begun = Instant::now();
-        while state(entry) != "ready" {
-            assert!(begun.elapsed() < Duration::from_mins(1), "it is never sealed");
-            std::thread::sleep(Duration::from_millis(300));
-        }
+        until("it is sealed", || state(entry) == "ready");
         assert_eq!(ledger.download(&server, &caller, entry), Some(StatusCode::OK));
     };
     // The first files of a process take longest; from then on a seal is there before anybody asks.

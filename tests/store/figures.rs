@@ -71,7 +71,6 @@ async fn figures(place: Place, size: usize) {
     let store = place.open().await;
     let first = load(&store, 0, 100_000).await;
     println!("{kind}: 100,000 records loaded in {first:.1?}");
-    assert!(first < Duration::from_mins(1));
     let rest = load(&store, 100_000, size).await;
     println!("{kind}: {} more in {rest:.1?}", size - 100_000);
     let text = |text: &str| Some(text.to_owned());
@@ -125,6 +124,7 @@ async fn figures(place: Place, size: usize) {
     println!("{kind}: {} days on which any expires, in {:.1?}", days.len(), began.elapsed());
     annotate(&store, kind).await;
     assert!(slow.is_empty(), "over 20 ms: {slow:?}");
+    assert!(first < Duration::from_mins(1), "100,000 records in {first:.1?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

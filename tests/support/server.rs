@@ -75,11 +75,7 @@ impl Server {
 
     /// Waits until `/readyz` says so.
     pub fn ready(&self) {
-        let begun = Instant::now();
-        while let Some(why) = self.unready() {
-            assert!(begun.elapsed() < Duration::from_secs(40), "it does not become ready: {why}");
-            std::thread::sleep(Duration::from_millis(200));
-        }
+        until("it is ready", || self.unready().is_none());
     }
 
     /// A number of `/metrics`, by the beginning of its line; 0 where it is not yet counted.
@@ -202,6 +198,15 @@ impl Ledger {
             assert_eq!(<[u8; 32]>::from(Sha256::digest(&bytes)), *digest, "{who} {file} has changed");
         }
         counts
+    }
+}
+
+/// Waits until it is so.
+pub fn until(what: &str, so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
