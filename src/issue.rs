@@ -236,6 +236,11 @@ impl Line {
         Issue { annotated, identifier, statement: &statement.bytes, qr, symbol, at: annotated.at(), test: self.keyring.test }
     }
 
+    /// Whether somebody else has a part in sealing files: a hardware module, a time-stamp server. That takes as long as it takes.
+    pub fn seals_elsewhere(&self) -> bool {
+        self.envelopes.as_ref().is_some_and(Envelopes::elsewhere)
+    }
+
     /// Whether files can be signed now. May take as long as the signing device does.
     pub fn probe(&self) -> Result<(), SignError> {
         self.envelopes.as_ref().map_or(Ok(()), Envelopes::probe)

@@ -225,7 +225,7 @@ impl Store {
         row.ok_or_else(|| StoreError::corrupt("annotation", "no count"))?.number("made")
     }
 
-    /// Annotations that were recorded and never signed, oldest first, from a status index on: what a crash has left to be
+    /// Annotations that were recorded and never signed, from a status index on, oldest first: what a crash has left to be
     /// finished.
     pub async fn unsigned(&self, from: u32, limit: u32) -> Result<Vec<Annotation>, StoreError> {
         let sql = format!("{ANNOTATION} {SIGNED} WHERE s.annotation IS NULL AND a.status_index >= $1 ORDER BY a.status_index LIMIT $2");

@@ -6,7 +6,6 @@ use std::sync::{Arc, LazyLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
-use jiff::civil::date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -16,7 +15,7 @@ use super::once::Begun;
 use super::search::folded;
 use super::sql::{IDS_AT_ONCE, Row, Tx, Value, placeholders, values};
 use super::{Act, Licence, Store, StoreError, status_of};
-use crate::record::{Holder, Options, Picture, Record, Status};
+use crate::record::{Fault, Holder, Picture, Record, Status};
 
 /// A licence with one version of its record, as it was filed.
 #[derive(Clone, Debug)]
@@ -80,7 +79,7 @@ struct State {
 }
 
 impl Filed {
-    /// The record, with the licence's present status. Decodes its pictures: not for an async thread.
+    /// The record, with the licence's present status.
     pub fn record(&self) -> Result<Record, StoreError> {
         let mut value = parsed(&self.licence.id, &self.json)?;
         for (name, picture) in [("photo", &self.photo), ("signature", &self.signature)] {
@@ -102,10 +101,8 @@ fn parsed(licence: &str, json: &[u8]) -> Result<Json, StoreError> {
 }
 
 fn read(licence: &str, value: &Json, status: Status) -> Result<Record, StoreError> {
-    // What was accepted once is not examined again.
-    let options = Options { today: date(2000, 1, 1), lenient_identifiers: true };
-    let read = Record::from_json(value, licence, None, &options).record;
-    let record = read.map_err(|faults| StoreError::corrupt(licence, faults.first().map_or(String::new(), ToString::to_string)))?;
+    let faults = |faults: Vec<Fault>| StoreError::corrupt(licence, faults.first().map_or(String::new(), ToString::to_string));
+    let record = Record::from_kept_json(value, licence).map_err(faults)?;
     Ok(Record { status, ..record })
 }
 
@@ -237,6 +234,13 @@ impl Store {
     pub async fn licence(&self, id: &str) -> Result<Option<Filed>, StoreError> {
         let sql = format!("{FILED} WHERE r.version = licence.version AND id = $1");
         self.database.row(sqlx::AssertSqlSafe(sql), values![id]).await?.map(|row| filed(&row)).transpose()
+    }
+
+    /// The licence with its record in force, if it is that person's.
+    pub async fn licence_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<Filed>, StoreError> {
+        let sql = format!("{FILED} AND r.version = licence.version WHERE id = $1 AND holder_key = $2");
+        let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?]).await?;
+        row.map(|row| filed(&row)).transpose()
     }
 
     /// The licence with any version of its record.

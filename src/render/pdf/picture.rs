@@ -35,11 +35,11 @@ pub(super) fn symbol(symbol: &Symbol, deflater: &mut Deflater) -> XObject {
 /// The picture as an image object (ISO 32000-1 8.9.5).
 pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> XObject {
     let size = (picture.width, picture.height);
-    let channels = if picture.grey { 1 } else { 3 };
-    if picture.format == PictureFormat::Jpeg {
-        return external(samples(size, channels, 8, "DCTDecode", picture.bytes.clone()));
+    if let PictureFormat::Jpeg { grey } = picture.format {
+        return external(samples(size, if grey { 1 } else { 3 }, 8, "DCTDecode", picture.bytes.clone()));
     }
     let pixels = picture.pixels();
+    let channels = pixels.channels;
     let Some(alpha) = pixels.alpha else {
         return external(samples(size, channels, 8, "FlateDecode", deflater.deflate(pixels.colour)));
     };
