@@ -15,6 +15,8 @@ use crate::sign::{Keyring, SignError, Signer, is_test, open_signer, pdf, test_si
 /// The signers of files, and the server that time-stamps their signatures.
 pub struct Envelopes {
     pdf: Arc<dyn Signer>,
+    /// What a signature without a time-stamp takes at most.
+    room: usize,
     ofd: Seals,
     time_stamps: Option<TimeStampServer>,
 }
@@ -31,10 +33,10 @@ impl Envelopes {
                 "mode = \"production\" needs a signer of PDF files: name one of your [signer.NAME] as `signer` in [pdf]".to_owned(),
             )
         })?;
-        let pdf = open_named(settings, pdf, now)?;
-        let time_stamps = settings.time_stamp.as_ref().map(|server| TimeStampServer::open(server, pdf.algorithm(), now)).transpose()?;
+        let signer = open_named(settings, pdf, now)?;
+        let time_stamps = settings.time_stamp.as_ref().map(|server| TimeStampServer::open(server, signer.algorithm(), now)).transpose()?;
         let ofd = Seals::open(settings, now)?;
-        Ok(Self { pdf, ofd, time_stamps })
+        Ok(Self { room: pdf::room(signer.chain(), None, now)?, pdf: signer, ofd, time_stamps })
     }
 
     /// The signer of PDF files.
@@ -51,8 +53,7 @@ impl Envelopes {
     pub(super) fn pdf(&self, renderer: &PdfRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
         let (chain, at) = (self.pdf.chain(), document.instant);
         let Some(server) = &self.time_stamps else {
-            let room = pdf::room(chain, None, at)?;
-            return Ok(pdf::sign(renderer.render_blank(document, room)?, &*self.pdf, at)?);
+            return Ok(pdf::sign(renderer.render_blank(document, self.room)?, &*self.pdf, at)?);
         };
         // A second time only where tokens have grown, which is known from then on.
         for _ in 0..2 {

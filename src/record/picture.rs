@@ -10,13 +10,14 @@ use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::imageops::{self, FilterType as Resampling};
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageDecoder, ImageEncoder, Limits, RgbImage, RgbaImage};
+use png::{BitDepth, ColorType, DeflateCompression, Filter};
 
 /// How a picture's bytes are encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PictureFormat {
     /// Baseline or progressive JPEG, grey or RGB, upright.
     Jpeg,
-    /// PNG, grey or RGB, with or without alpha, 8 bits.
+    /// PNG: grey or RGB of 8 bits, with or without alpha, or the opacities of one ink, see [`Picture::ink`].
     Png,
 }
 
@@ -46,6 +47,7 @@ pub struct Picture {
     pub bytes: Vec<u8>,
     colour: Vec<u8>,
     opacity: Option<Vec<u8>>,
+    ink_bits: Option<u8>,
 }
 
 /// The samples of a picture, 8 bits each, row by row from the top left.
@@ -133,6 +135,17 @@ impl Picture {
     /// The samples of `bytes`, already decoded.
     pub fn pixels(&self) -> Pixels<'_> {
         Pixels { colour: &self.colour, alpha: self.opacity.as_deref() }
+    }
+
+    /// For handwriting: the colour of its one ink, and in how many bits `bytes` has the opacity of each pixel. What is written by
+    /// hand has few levels, so that this is a fraction of the size of all samples.
+    pub fn ink(&self) -> Option<(&[u8], u8)> {
+        self.ink_bits.map(|bits| (&self.colour[..if self.grey { 1 } else { 3 }], bits))
+    }
+
+    /// The image data of a PNG: rows, a filter's number before each, deflated (ISO/IEC 15948 clauses 7 to 11).
+    pub fn png_data(&self) -> Vec<u8> {
+        chunks(&self.bytes).filter(|(kind, _)| kind == b"IDAT").flat_map(|(_, data)| data).copied().collect()
     }
 
     /// Media type of `bytes`.
@@ -350,8 +363,28 @@ fn encode_jpeg(image: DynamicImage, kind: PictureKind) -> Result<Picture, Pictur
     Ok(assemble(PictureFormat::Jpeg, bytes, image))
 }
 
+/// The chunks of a PNG that was encoded here, as kind and data.
+fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = &png[8..];
+    std::iter::from_fn(move || {
+        let (length, chunk) = rest.split_first_chunk::<4>()?;
+        let (kind, data) = chunk.split_at_checked(4)?;
+        let (data, after) = data.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        rest = after.get(4..)?; // the checksum
+        Some((kind, data))
+    })
+}
+
 fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
     let image = shrunk(eight_bits(image), kind);
+    let ink = match &image {
+        DynamicImage::ImageLumaA8(both) => one_ink::<2>(both.as_raw()),
+        DynamicImage::ImageRgba8(both) => one_ink::<4>(both.as_raw()),
+        _ => None,
+    };
+    if let Some(ink) = ink {
+        return encode_ink(&image, &ink);
+    }
     let colour = match image {
         DynamicImage::ImageLuma8(_) => ExtendedColorType::L8,
         DynamicImage::ImageLumaA8(_) => ExtendedColorType::La8,
@@ -365,6 +398,66 @@ fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, Picture
     Ok(assemble(PictureFormat::Png, bytes, image))
 }
 
+/// The colour that all pixels have, but for those that nobody sees.
+fn one_ink<const N: usize>(samples: &[u8]) -> Option<Vec<u8>> {
+    let mut seen = samples.chunks_exact(N).filter(|pixel| pixel[N - 1] > 0).map(|pixel| &pixel[..N - 1]);
+    let ink = seen.next()?;
+    seen.all(|pixel| pixel == ink).then(|| ink.to_vec())
+}
+
+/// Handwriting as a palette of one colour in as many opacities as hold its own exactly.
+fn encode_ink(image: &DynamicImage, ink: &[u8]) -> Result<Picture, PictureError> {
+    let opacity: Vec<u8> = match image {
+        DynamicImage::ImageLumaA8(both) => both.pixels().map(|pixel| pixel.0[1]).collect(),
+        other => other.to_rgba8().pixels().map(|pixel| pixel.0[3]).collect(),
+    };
+    let (width, height) = (image.width(), image.height());
+    let exact = |bits: u8| opacity.iter().all(|alpha| alpha % step(bits) == 0);
+    let (bits, depth) = match () {
+        () if exact(1) => (1, BitDepth::One),
+        () if exact(2) => (2, BitDepth::Two),
+        () if exact(4) => (4, BitDepth::Four),
+        () => (8, BitDepth::Eight),
+    };
+    let rgb = if let [grey] = *ink { [grey; 3] } else { [ink[0], ink[1], ink[2]] };
+    let levels = 1_usize << bits;
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(ColorType::Indexed);
+    encoder.set_depth(depth);
+    encoder.set_palette(rgb.repeat(levels));
+    encoder.set_trns((0..levels).map(|level| level as u8 * step(bits)).collect::<Vec<u8>>());
+    encoder.set_deflate_compression(DeflateCompression::Level(9));
+    encoder.set_filter(Filter::NoFilter);
+    let broken = |error: png::EncodingError| PictureError::Damaged(error.to_string());
+    encoder.write_header().and_then(|mut png| png.write_image_data(&packed(&opacity, width as usize, bits))).map_err(broken)?;
+    let grey = ink.len() == 1;
+    let colour = ink.repeat(opacity.len());
+    Ok(Picture {
+        format: PictureFormat::Png,
+        width,
+        height,
+        grey,
+        alpha: true,
+        bytes,
+        colour,
+        opacity: Some(opacity),
+        ink_bits: Some(bits),
+    })
+}
+
+/// From one level of so many bits to the next.
+const fn step(bits: u8) -> u8 {
+    (255 / ((1_u16 << bits) - 1)) as u8
+}
+
+/// Samples that so many bits hold exactly, each row from a byte of its own.
+fn packed(samples: &[u8], width: usize, bits: u8) -> Vec<u8> {
+    let (per_byte, step) = (usize::from(8 / bits), step(bits));
+    let byte = |part: &[u8]| part.iter().zip(1..).fold(0, |byte, (sample, place)| byte | (sample / step) << (8 - bits * place));
+    samples.chunks_exact(width).flat_map(|row| row.chunks(per_byte).map(byte)).collect()
+}
+
 /// Joins the bytes and what they decode to.
 fn assemble(format: PictureFormat, bytes: Vec<u8>, image: DynamicImage) -> Picture {
     let (width, height) = (image.width(), image.height());
@@ -375,7 +468,7 @@ fn assemble(format: PictureFormat, bytes: Vec<u8>, image: DynamicImage) -> Pictu
         DynamicImage::ImageLumaA8(both) => parted::<2>(both.as_raw()),
         other => parted::<4>(other.into_rgba8().as_raw()),
     };
-    Picture { format, width, height, grey, alpha, bytes, colour, opacity }
+    Picture { format, width, height, grey, alpha, bytes, colour, opacity, ink_bits: None }
 }
 
 /// Colour and opacity apart, of samples with `N` channels of which the last is alpha.
@@ -578,6 +671,30 @@ mod tests {
         let again = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
         assert!(again.pixels().map(|p| &p.0[3]).eq(alpha));
         assert_eq!(Picture::decode(&picture.bytes, Signature).unwrap(), picture);
+    }
+
+    #[test]
+    fn few_opacities_take_few_bits_and_rows_start_on_bytes() {
+        assert_eq!(packed(&[0, 255, 255, 0, 255, 0], 3, 1), [0b0110_0000, 0b0100_0000]);
+        assert_eq!(packed(&[0, 85, 170, 255, 255], 5, 2), [0b0001_1011, 0b1100_0000]);
+        for (opacities, bits) in [(&[0, 255][..], 1), (&[0, 85, 170, 255], 2), (&[0, 17, 34, 255], 4), (&[0, 18, 34, 255], 8)] {
+            for ink in [[20, 30, 120], [9, 9, 9]] {
+                let file = png(13, 5, |x, y| [ink[0], ink[1], ink[2], opacities[(x + y) as usize % opacities.len()]]);
+                let picture = Picture::decode(&file, Signature).unwrap();
+                assert_eq!(picture.ink(), Some((&ink[..if picture.grey { 1 } else { 3 }], bits)));
+                let expected = image::load_from_memory(&file).unwrap().into_rgba8();
+                let drawn = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
+                assert!(
+                    drawn
+                        .pixels()
+                        .zip(expected.pixels())
+                        .all(|(drawn, expected)| drawn == expected || drawn.0[3] == 0 && expected.0[3] == 0)
+                );
+                assert_eq!(Picture::decode(&picture.bytes, Signature).unwrap(), picture);
+            }
+        }
+        let two_inks = png(8, 8, |x, _| [x as u8, 0, 0, 255 - x as u8]);
+        assert_eq!(Picture::decode(&two_inks, Signature).unwrap().ink(), None);
     }
 
     #[test]
