@@ -427,7 +427,7 @@ fn encode_ink(image: &DynamicImage, ink: &[u8]) -> Result<Picture, PictureError>
     encoder.set_depth(depth);
     encoder.set_palette(rgb.repeat(levels));
     encoder.set_trns((0..levels).map(|level| level as u8 * step(bits)).collect::<Vec<u8>>());
-    encoder.set_deflate_compression(DeflateCompression::Level(9));
+    encoder.set_deflate_compression(DeflateCompression::Level(6));
     encoder.set_filter(Filter::NoFilter);
     let broken = |error: png::EncodingError| PictureError::Damaged(error.to_string());
     encoder.write_header().and_then(|mut png| png.write_image_data(&packed(&opacity, width as usize, bits))).map_err(broken)?;
