@@ -168,16 +168,25 @@ fn m_sha256_60_kb(bencher: Bencher) {
     bencher.bench(|| Sha256::digest(black_box(&bytes)));
 }
 
-/// The whole line for PDF alone, another number each time: what `benches/peers/run` compares.
-#[divan::bench]
-fn y_pdf_alone(bencher: Bencher) {
+/// The whole line for one format, signed, another number each time: what `benches/peers/run` compares.
+fn alone(bencher: Bencher, format: Format) {
     let mut count = 0;
     bencher
         .with_inputs(|| {
             count += 1;
             Record { number: format!("京1112012201{:06}", 990_000 + count % 9_999), ..RECORD.clone() }
         })
-        .bench_local_values(|record| LINE.compose(&record, at(), Wish::default()).map(|c| LINE.render(&c.document, Format::Pdf)));
+        .bench_local_values(|record| LINE.issue(&record, at(), Wish::default(), &[format]));
+}
+
+#[divan::bench]
+fn x_ofd_alone(bencher: Bencher) {
+    alone(bencher, Format::Ofd);
+}
+
+#[divan::bench]
+fn y_pdf_alone(bencher: Bencher) {
+    alone(bencher, Format::Pdf);
 }
 
 /// The whole line for both formats, both signed (P-256 and SM2), on one thread and on all: the figure of the README.

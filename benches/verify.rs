@@ -39,8 +39,16 @@ static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
     let envelopes = Envelopes::open(&settings, &keyring, *AT).expect("signers");
     let line = Line::open(&settings, keyring).expect("fonts and layouts").sealed_by(envelopes);
     let reading = Options { today: certpress::clock::shanghai_date(*AT), lenient_identifiers: false };
-    let batch =
-        Batch { line: &line, out: folder.path(), reading, at: *AT, wish: Wish::default(), formats: &[Format::Pdf, Format::Ofd], jobs: 1 };
+    let batch = Batch {
+        line: &line,
+        out: folder.path(),
+        resume: false,
+        reading,
+        at: *AT,
+        wish: Wish::default(),
+        formats: &[Format::Pdf, Format::Ofd],
+        jobs: 1,
+    };
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/records");
     let records = ["r01-constructor-1-rare-character.json", "r19-architect-1-ordinary.json"].map(|name| samples.join(name));
     let mut lines = Vec::new();

@@ -92,6 +92,9 @@ pub struct OpenId {
     pub audience: String,
     /// Address or file of the key set (RFC 7517).
     pub jwks: String,
+    /// Certificates (PEM) of the authority that vouches for that address, instead of those that the system trusts.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `[service.limits]`.

@@ -1,6 +1,8 @@
 //! The whole line from record to issued licence, readable top to bottom.
 
+mod archive;
 pub mod batch;
+mod bulk;
 mod envelope;
 pub mod gate;
 pub mod register;
@@ -17,7 +19,7 @@ use crate::annotation::{Annotated, Refusal, UsePeriod, Wish, annotate};
 use crate::config::Settings;
 use crate::font::{FontError, Fonts};
 use crate::layout::{Document, Issue, Layout, LayoutFault, Layouts};
-use crate::page::Face;
+use crate::page::{Face, Symbol};
 use crate::qr::{Capsule, QrError};
 use crate::record::Record;
 use crate::render::{self, Format, OfdRenderer, PdfRenderer, PngRenderer, RenderError};
@@ -34,6 +36,8 @@ pub struct Line {
     faces: Vec<Arc<Face>>,
     preview_dpi: u16,
     envelopes: Option<Envelopes>,
+    /// A code that says nothing, where only its place matters.
+    blank: OnceLock<Result<Arc<Symbol>, QrError>>,
     pdf: OnceLock<Result<PdfRenderer, RenderError>>,
     ofd: OnceLock<Result<OfdRenderer, RenderError>>,
     png: OnceLock<Result<PngRenderer, RenderError>>,
@@ -147,6 +151,7 @@ impl Line {
             faces,
             preview_dpi: settings.preview_dpi,
             envelopes: None,
+            blank: OnceLock::new(),
             pdf: OnceLock::new(),
             ofd: OnceLock::new(),
             png: OnceLock::new(),
@@ -198,26 +203,42 @@ impl Line {
 
     /// Signs what was stated: the digits of its QR code. `status_index` is its place in the status list.
     pub fn sign(&self, stated: &Stated, status_index: u32) -> Result<String, QrError> {
-        let key = &self.keyring.statement;
-        let capsule = Capsule::new(&stated.annotated, stated.layout, &stated.statement, key.kid)?;
-        Capsule { status_index, ..capsule }.sign(key)
+        self.sign_capsule(self.capsule(stated)?, status_index)
+    }
+
+    /// What the QR code of what was stated will say.
+    pub fn capsule(&self, stated: &Stated) -> Result<Capsule, QrError> {
+        Capsule::new(&stated.annotated, stated.layout, &stated.statement, self.kid())
+    }
+
+    /// As [`Self::sign`], once the statement itself is no longer at hand.
+    pub fn sign_capsule(&self, capsule: Capsule, status_index: u32) -> Result<String, QrError> {
+        Capsule { status_index, ..capsule }.sign(&self.keyring.statement)
+    }
+
+    /// Finds what would keep the page of what was stated from being set, without its code and much faster than setting it.
+    pub fn check(&self, stated: &Stated) -> Result<(), NotIssued> {
+        self.capsule(stated)?.check()?;
+        let symbol = self.blank.get_or_init(|| crate::qr::symbol(&self.verify_base, "0").map(Arc::new)).clone()?;
+        stated.layout.can_set(&self.fonts, &self.issue_of(stated, "", symbol)).map_err(NotIssued::Layout)
     }
 
     /// Sets the page of what was stated, with the signed digits of its QR code.
     pub fn set(&self, stated: &Stated, digits: &str) -> Result<Composed, NotIssued> {
-        let Stated { layout, annotated, identifier, statement } = stated;
         let qr = format!("{}{digits}", self.verify_base);
-        let issue = Issue {
-            annotated,
-            identifier,
-            statement: &statement.bytes,
-            qr: &qr,
-            symbol: Arc::new(crate::qr::symbol(&self.verify_base, digits)?),
-            at: annotated.at(),
-            test: self.keyring.test,
-        };
-        let document = layout.compose(&self.fonts, &issue).map_err(NotIssued::Layout)?;
-        Ok(Composed { document, identifier: identifier.clone(), period: annotated.period(), qr })
+        let symbol = Arc::new(crate::qr::symbol(&self.verify_base, digits)?);
+        let document = stated.layout.compose(&self.fonts, &self.issue_of(stated, &qr, symbol)).map_err(NotIssued::Layout)?;
+        Ok(Composed { document, identifier: stated.identifier.clone(), period: stated.annotated.period(), qr })
+    }
+
+    fn issue_of<'a>(&self, stated: &'a Stated, qr: &'a str, symbol: Arc<Symbol>) -> Issue<'a> {
+        let Stated { annotated, identifier, statement, .. } = stated;
+        Issue { annotated, identifier, statement: &statement.bytes, qr, symbol, at: annotated.at(), test: self.keyring.test }
+    }
+
+    /// Whether somebody else has a part in sealing files: a hardware module, a time-stamp server. That takes as long as it takes.
+    pub fn seals_elsewhere(&self) -> bool {
+        self.envelopes.as_ref().is_some_and(Envelopes::elsewhere)
     }
 
     /// Whether files can be signed now. May take as long as the signing device does.

@@ -102,6 +102,11 @@ impl Capsule {
         })
     }
 
+    /// Whether it can be written.
+    pub fn check(&self) -> Result<(), QrError> {
+        self.body().map(drop)
+    }
+
     /// The digits of the signed capsule. `kid` must be the key's.
     pub fn sign(&self, key: &StatementKey) -> Result<String, QrError> {
         debug_assert_eq!(self.kid, key.kid, "a capsule names the key that signs it");

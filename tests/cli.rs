@@ -193,6 +193,42 @@ fn one_number_twice_in_a_batch_is_refused_the_second_time() {
 }
 
 #[test]
+fn an_archive_holds_what_a_folder_would() {
+    let folder = scratch();
+    let issue = |out: &str| {
+        let (one, two) = (sample("r01"), sample("r08"));
+        certpress(folder.path(), &["issue", &one, &two, "--out", out, "--formats", "pdf", "--as-of", "2026-03-02T09:00:00+08:00"])
+    };
+    assert_eq!(issue("out").status.code(), Some(0));
+    let expected = ["京1112012201990001.pdf", "report.jsonl"].map(|name| std::fs::read(folder.path().join("out").join(name)).unwrap());
+    assert_eq!(issue("out.zip").status.code(), Some(0));
+    let mut zip = zip::ZipArchive::new(std::fs::File::open(folder.path().join("out.zip")).unwrap()).unwrap();
+    for (index, expected) in expected.iter().enumerate() {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut zip.by_index(index).unwrap(), &mut bytes).unwrap();
+        assert!(bytes == *expected, "entry {index}");
+    }
+    assert_eq!(issue("out.tar").status.code(), Some(0));
+    let run = issue("-");
+    assert!(run.stdout == std::fs::read(folder.path().join("out.tar")).unwrap(), "the same to a file and to a pipe");
+    assert!(text(&run.stderr).contains("1 issued, 1 refused"), "{}", text(&run.stderr));
+    assert!(files_of(folder.path(), "part").is_empty());
+    let resumed = certpress(folder.path(), &["issue", &sample("r01"), "--out", "out.tar", "--resume"]);
+    assert!(text(&resumed.stderr).contains("only a folder can be resumed"), "{}", text(&resumed.stderr));
+}
+
+#[test]
+fn a_run_with_other_records_is_not_resumed() {
+    let folder = scratch();
+    let issue = |sample: &str| certpress(folder.path(), &["issue", sample, "--out", "out", "--formats", "txt", "--resume"]);
+    assert_eq!(issue(&sample("r01")).status.code(), Some(0));
+    assert_eq!(issue(&sample("r01")).status.code(), Some(0), "the same again is nothing");
+    let other = issue(&sample("r02"));
+    assert_eq!(other.status.code(), Some(1));
+    assert!(text(&other.stderr).contains("give the same records"), "{}", text(&other.stderr));
+}
+
+#[test]
 fn an_output_folder_that_cannot_be_written_is_said_so() {
     let folder = scratch();
     std::fs::write(folder.path().join("out"), "a file, no folder").unwrap();

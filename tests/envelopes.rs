@@ -198,7 +198,8 @@ fn a_server_that_dies_in_the_middle_leaves_no_file() {
     let out = folder.path().join("out");
     let formats = [Format::Pdf, Format::Txt];
     let reading = Options { today: shanghai_date(fixed_instant()), lenient_identifiers: false };
-    let batch = Batch { line: &line, out: &out, reading, at: fixed_instant(), wish: Wish::default(), formats: &formats, jobs: 1 };
+    let batch =
+        Batch { line: &line, out: &out, resume: false, reading, at: fixed_instant(), wish: Wish::default(), formats: &formats, jobs: 1 };
     let mut said = Vec::new();
     let summary =
         batch.run(record::inputs(&[root().join("samples/records")]).take(2), |report| said.extend(report.message.clone())).unwrap();

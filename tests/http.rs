@@ -1,6 +1,8 @@
 //! The service as callers see it: every route, who may call it, and what it answers to the wrong and the hostile.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "http/bulk.rs"]
+mod bulk;
 #[path = "http/documents.rs"]
 mod documents;
 #[path = "http/forms.rs"]

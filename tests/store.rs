@@ -142,6 +142,7 @@ on_both! {
     crate::search::beginnings_find_and_pages_are_whole as beginnings_find_and_pages_are_whole,
     crate::search::charts_are_counted as charts_are_counted,
     crate::jobs::a_job_goes_on_after_a_restart as a_job_goes_on_after_a_restart,
+    crate::jobs::a_step_that_no_longer_holds_changes_nothing as a_step_that_no_longer_holds_changes_nothing,
     crate::jobs::two_nodes_share_a_job as two_nodes_share_a_job,
     crate::audit::every_change_is_entered as every_change_is_entered,
     crate::audit::nothing_can_be_changed_or_taken_away as nothing_can_be_changed_or_taken_away,

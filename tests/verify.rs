@@ -1,9 +1,24 @@
 //! `certpress verify` as scripts call it: files that `issue` wrote, the register beside them, grades and exit codes.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "support/postgres.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use certpress::clock::{Clock, shanghai_date};
+use certpress::config::Settings;
+use certpress::issue::register::{Person, Register};
+use certpress::issue::{Envelopes, Line};
+use certpress::record::{self, Options};
+use certpress::render::Format;
+use certpress::sign::Keyring;
+use certpress::store::blobs::Blobs;
+use certpress::store::{Access, Act, Store};
+use jiff::Timestamp;
 use serde_json::Value;
 
 const AS_OF: &str = "2026-03-02T09:00:00+08:00";
@@ -103,4 +118,61 @@ fn other_keys_and_missing_files_are_told_apart() {
     assert!(complaint.contains("nowhere.jsonl") && complaint.contains("report.jsonl of the batch"), "{complaint}");
     let (_, shown, _) = certpress(folder.path(), &["verify", &files[0], "--as-of", AS_OF]);
     assert!(shown.contains("证照标识 id") && shown.contains("valid now") && shown.contains("样张"), "{shown}");
+}
+
+/// What a service has issued, asked for in its own database by somebody who has only the files.
+#[test]
+fn a_register_in_postgresql_knows_what_the_service_issued() {
+    let Some(server) = postgres::Server::start() else { return };
+    let (folder, address) = (tempfile::tempdir().unwrap(), server.fresh());
+    let (number, files) = served(folder.path(), &address);
+    for (format, bytes) in &files {
+        let path = folder.path().join(format!("licence.{format}"));
+        std::fs::write(&path, bytes).unwrap();
+        let changed = folder.path().join(format!("changed.{format}"));
+        std::fs::write(&changed, [&bytes[..bytes.len() - 1], &[bytes[bytes.len() - 1] ^ 1]].concat()).unwrap();
+        let (code, verdicts) = verified(folder.path(), &[path.to_str().unwrap(), changed.to_str().unwrap(), "--register", &address]);
+        let told = [&verdicts[0]["grade"], &verdicts[0]["state"], &verdicts[0]["number"], &verdicts[1]["grade"]];
+        assert_eq!(told, ["A", "valid", number.as_str(), "C"], "{format}: {verdicts:?}");
+        assert_eq!(code, 1);
+    }
+    let path = folder.path().join("licence.pdf");
+    let (code, verdicts) = verified(folder.path(), &[path.to_str().unwrap(), "--register", &address]);
+    assert_eq!((code, &verdicts[0]["grade"]), (0, &"A".into()));
+    let (code, out, complaint) = certpress(folder.path(), &["verify", path.to_str().unwrap(), "--register", &server.fresh()]);
+    assert_eq!((code, out.as_str()), (1, ""), "a register that is not there is an error, and made by nobody");
+    assert!(!complaint.is_empty());
+}
+
+/// One 加注 by the service over a register: the licence's number, and its PDF and OFD.
+fn served(folder: &Path, address: &str) -> (String, Vec<(&'static str, Vec<u8>)>) {
+    struct Fixed;
+    impl Clock for Fixed {
+        fn now(&self) -> Timestamp {
+            AS_OF.parse().unwrap()
+        }
+    }
+    let settings = Settings { keys: folder.join("keys"), ..Settings::default() };
+    let (keyring, _) = Keyring::open_or_init(&settings.keys, Fixed.now()).unwrap();
+    let index_key = *keyring.salt;
+    let envelopes = Envelopes::open(&settings, &keyring, Fixed.now()).unwrap();
+    let line = Arc::new(Line::open(&settings, keyring).unwrap().sealed_by(envelopes));
+    let samples = [Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/records/r19-architect-1-ordinary.json")];
+    let options = Options { today: shanghai_date(Fixed.now()), lenient_identifiers: false };
+    let record = record::read(&samples, &options).next().unwrap().record.unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = Arc::new(Store::open(address, Access::Write { create: true, index_key }).await.unwrap());
+        let blobs = Blobs::open(folder.join("blobs").to_str().unwrap()).unwrap();
+        let register = Arc::new(Register::new(line, store, blobs, Arc::new(Fixed), 8));
+        let loaded = register.store.load(&Act::new("test", Fixed.now()), std::slice::from_ref(&record)).await.unwrap();
+        let person = Person { id_type: &record.holder.id_type, id_number: &record.holder.id_number };
+        let annotation = register.annotate("holder", person, &loaded[0].licence, (None, None), None).await.unwrap();
+        let mut files = Vec::new();
+        for format in [Format::Pdf, Format::Ofd] {
+            let (made, _) = register.file(person, &annotation.id, format).await.unwrap();
+            files.push((format.extension(), made.bytes.to_vec()));
+        }
+        register.store.close().await;
+        (record.number, files)
+    })
 }

@@ -1,22 +1,34 @@
-"""One licence as PDF by typst and by reportlab: the page of `tests/golden/r01-….txt`, drawn with what they offer.
+"""One licence by typst, reportlab, pyHanko, WeasyPrint, PDFBox and ofdrw: the page of `tests/golden/r01-….txt`, drawn with
+what they offer.
 
-pages.py DIR [OUR_FASTEST OUR_MEDIAN]: fastest and median time of each in ms, and the ratio of the fastest (which other
-work of the machine disturbs least) when our own are given; a specimen of each goes to DIR. Both are warm, on one
-thread, and get what certpress makes itself (places of the texts, modules of the code) ready-made; every document has
-another number and name, so that nothing can be answered from a cache.
+pages.py DIR [OUR_FASTEST OUR_MEDIAN for PDF, then for OFD]: fastest and median time of each in ms, and the ratio of the
+fastest (which other work of the machine disturbs least) when our own are given; a specimen of each goes to DIR. All are
+warm, on one thread, and get what certpress makes itself (places of the texts, modules of the code) ready-made; every
+document has another number and name, so that nothing can be answered from a cache.
 """
 
+import datetime
+import html
 import io
+import logging
 import re
 import statistics
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyhanko
 import reportlab
 import segno
 import typst
+import weasyprint
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import fields, signers
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
@@ -29,7 +41,7 @@ NUMBER, NAME = "京1112012201990001", "王䶮"
 NAMES = ["王䶮", "李文博", "赵晓燕", "欧阳志远", "陈思雨", "刘建国", "周慧敏", "孙立军"]
 BASE = "https://zz.example.cn/v/"
 MM = 72 / 25.4
-WARM, TIMED = 20, 200
+WARM, TIMED, SECONDS = 10, 200, 30
 
 
 @dataclass
@@ -153,23 +165,102 @@ def with_reportlab():
     return make
 
 
+def signer(folder: Path) -> signers.SimpleSigner:
+    """A P-256 key and its certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer")])
+    now = datetime.datetime.now(datetime.UTC)
+    usage = x509.KeyUsage(True, True, *[False] * 7)
+    bare = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(30)).add_extension(usage, True)
+    pem = serialization.Encoding.PEM
+    (folder / "peer.cert.pem").write_bytes(bare.sign(key, hashes.SHA256()).public_bytes(pem))
+    form = serialization.PrivateFormat.PKCS8
+    (folder / "peer.key.pem").write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
+    return signers.SimpleSigner.load(str(folder / "peer.key.pem"), str(folder / "peer.cert.pem"))
+
+
+def with_pyhanko(folder: Path):
+    drawn, by = with_reportlab(), signer(folder)
+    how = signers.PdfSignatureMetadata(field_name="Seal", md_algorithm="sha256", certify=True, subfilter=fields.SigSeedSubFilter.PADES)
+
+    def make(i: int) -> bytes:
+        return signers.sign_pdf(IncrementalPdfFileWriter(io.BytesIO(drawn(i))), how, signer=by).getvalue()
+    return make
+
+
+def with_weasyprint():
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    font = lambda name: f"@font-face{{font-family:{name};src:url(fonts/{name}.ttf)}}"
+    style = f"{font('Hei')}{font('HeiBold')}@page{{size:210mm 297mm;margin:0}}body>*{{position:absolute;line-height:1;white-space:pre}}"
+    configuration = weasyprint.text.fonts.FontConfiguration()
+    sheet = weasyprint.CSS(string=style, font_config=configuration, base_url=f"{ROOT}/")
+    at = lambda x, y, w, h: f"left:{x}mm;top:{y}mm;width:{w}mm;height:{h}mm"
+    fixed = [f'<div style="{at(d, d, 210 - 2 * d, 297 - 2 * d)};box-sizing:border-box;border:{w}mm solid #3f78b5"></div>' for d, w in FRAMES]
+    fixed += [f'<img alt="{p.file.stem}" src="{p.file}" style="{at(*p.area)}">' for p in PICTURES]
+    side = CODE[2] / 49
+    path = "".join(f"M{x - CODE[0]:.3f} {y - CODE[1]:.3f}h{w:.3f}v{side:.3f}h-{w:.3f}z" for x, y, w in modules())
+    fixed.append(f'<svg style="{at(CODE[0], CODE[1], CODE[2], CODE[2])}" viewBox="0 0 {CODE[2]} {CODE[2]}"><path d="{path}"/></svg>')
+
+    def make(i: int) -> bytes:
+        name, number = holder(i)
+        texts = [f'<div style="left:{t.x}mm;top:{t.y - 0.88 * t.size:.3f}mm;font:{t.size}mm {"HeiBold" if t.bold else "Hei"};color:rgb{t.color}">'
+                 f"{html.escape({NAME: name, NUMBER: number}.get(t.words, t.words))}</div>" for t in TEXTS]
+        page = f'<html lang="zh"><title>{TEXTS[0].words}</title><body>{"".join(texts + fixed)}'
+        return weasyprint.HTML(string=page, base_url=f"{ROOT}/").write_pdf(
+            stylesheets=[sheet], font_config=configuration, pdf_variant="pdf/a-3u")
+    return make
+
+
+def with_java(folder: Path):
+    """PDFBox and ofdrw get the page as lines of words and numbers; they tell name, fastest, median and bytes."""
+    lines = [f"text\t{t.x}\t{t.y}\t{t.size}\t{','.join(map(str, t.color))}\t{t.bold}\t{t.words}" for t in TEXTS]
+    lines += [f"picture\t{p.file}\t" + "\t".join(map(str, p.area)) for p in PICTURES]
+    lines += [f"frame\t{inset}\t{width}" for inset, width in FRAMES]
+    lines += [f"module\t{x:.3f}\t{y:.3f}\t{w:.3f}\t{CODE[2] / 49:.3f}" for x, y, w in modules()]
+    (folder / "page.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+    java = ["java", "-cp", f"{folder}/java/classes:{folder}/java/dependency/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "Pages"]
+    run = subprocess.run([*java, folder, ROOT / "fonts", NAME, NUMBER], stdout=subprocess.PIPE, text=True, check=True)
+    return [line.split("\t") for line in run.stdout.splitlines()]
+
+
+def timed(make) -> tuple[float, float]:
+    for i in range(WARM):
+        make(i + 1)
+    times, until = [], time.perf_counter() + SECONDS
+    while len(times) < TIMED and time.perf_counter() < until:
+        start = time.perf_counter()
+        make(WARM + 1 + len(times))
+        times.append((time.perf_counter() - start) * 1000)
+    return min(times), statistics.median(times)
+
+
 def main() -> None:
-    folder, ours = Path(sys.argv[1]), [float(ms) for ms in sys.argv[2:]]
+    folder, given = Path(sys.argv[1]).resolve(), [float(ms) for ms in sys.argv[2:]]
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"{'one licence as PDF, ms':<26}{'fastest':>9}{'median':>9}{'KB':>7}   ratio")
-    if ours:
-        print(f"{'certpress, from record':<26}{ours[0]:9.2f}{ours[1]:9.2f}")
-    for name, make in ((f"typst {typst.__version__}", with_typst()), (f"reportlab {reportlab.__version__}", with_reportlab())):
-        (folder / f"{name.split()[0]}.pdf").write_bytes(specimen := make(0))
-        for i in range(WARM):
-            make(i + 1)
-        times = []
-        for i in range(TIMED):
-            start = time.perf_counter()
-            make(WARM + 1 + i)
-            times.append((time.perf_counter() - start) * 1000)
-        ratio = f"{min(times) / ours[0]:8.1f}" if ours else ""
-        print(f"{name:<26}{min(times):9.2f}{statistics.median(times):9.2f}{len(specimen) / 1000:7.1f}{ratio}", flush=True)
+    ours = dict(zip(("PDF", "OFD"), zip(given[::2], given[1::2])))
+
+    def row(name: str, kind: str, fastest: float, median: float, size: float) -> None:
+        ratio = f"{fastest / ours[kind][0]:8.1f}" if kind in ours else ""
+        print(f"{name:<36}{fastest:9.2f}{median:9.2f}{size / 1000:8.1f}{ratio}", flush=True)
+
+    def head(kind: str) -> None:
+        print(f"{'one licence as ' + kind + ', ms':<36}{'fastest':>9}{'median':>9}{'KB':>8}   ratio")
+        if kind in ours:
+            print(f"{'certpress, from record, signed':<36}{ours[kind][0]:9.2f}{ours[kind][1]:9.2f}")
+
+    head("PDF")
+    for file, name, make in (
+        ("typst", f"typst {typst.__version__}, unsigned", with_typst()),
+        ("reportlab", f"reportlab {reportlab.__version__}, unsigned", with_reportlab()),
+        ("pyhanko", f"… and pyHanko {pyhanko.__version__}, signed", with_pyhanko(folder)),
+        ("weasyprint", f"WeasyPrint {weasyprint.__version__}, unsigned", with_weasyprint()),
+    ):
+        (folder / f"{file}.pdf").write_bytes(specimen := make(0))
+        row(name, "PDF", *timed(make), len(specimen))
+    for kind, name, fastest, median, size in with_java(folder):
+        if kind == "OFD":
+            head("OFD")
+        row(name, kind, float(fastest), float(median), float(size))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-//! `certpress doctor`: whether fonts, layouts, samples and keys are in order, and what to do about what is not.
+//! `certpress doctor`: whether fonts, layouts, samples and keys are in order, or a running service, and what to do about
+//! what is not.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,17 +14,24 @@ use certpress::record::{self, Options, Record};
 use certpress::sign::Keyring;
 use serde::Serialize;
 
+mod service;
+
 /// Characters that names have and that many fonts lack: Ext A, outside the BMP, outside 通用规范汉字表, traditional, Latin.
 const HARD_CHARACTERS: &str = "䶮㛃𬎆𫖯𬭎𠅤〇·測ÜŁşế";
 
 /// The chains that print names.
 const NAME_CHAINS: [&str; 3] = ["Hei", "Song", "Kai"];
 
-/// Check that fonts, layouts, samples and keys are in order
+/// Check that fonts, layouts, samples and keys are in order, or a running service
 ///
 /// Prints a line for each thing looked at, with what to do where something is wrong. Exit code 0 when nothing stands in
 /// the way of issuing.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  certpress doctor --config certpress.toml
+  certpress doctor --service https://zz.example.cn
+  certpress doctor --service https://zz.example.cn --code https://zz.example.cn/v/0496…   a code that was issued there")]
 pub struct DoctorArgs {
     /// Print one JSON object for each thing looked at
     #[arg(long)]
@@ -31,6 +39,12 @@ pub struct DoctorArgs {
     /// Record files whose pages are tried on their layouts
     #[arg(long, value_name = "PATH", default_value = "samples/records")]
     samples: std::path::PathBuf,
+    /// Look at the service at this address instead, as the public sees it
+    #[arg(long, value_name = "URL")]
+    service: Option<String>,
+    /// Text of a QR code that the service should know
+    #[arg(long, value_name = "URL|DIGITS", requires = "service")]
+    code: Option<String>,
 }
 
 /// How many days before its end a certificate should be renewed.
@@ -55,37 +69,9 @@ struct Finding {
 pub fn run(args: &DoctorArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut findings = Vec::new();
     let mut found = |health, subject, message: String| findings.push(Finding { health, subject, message });
-
-    match Keyring::open(&settings.keys) {
-        Ok(ring) => {
-            let folder = settings.keys.display();
-            if ring.test {
-                found(Health::Warning, "keys", format!("{folder}: test keys, every file says 样张 SAMPLE"));
-            } else {
-                found(Health::Good, "keys", format!("{folder}: {} trusted", ring.trusted.len()));
-            }
-            signers(settings, &ring, &mut found);
-        }
-        Err(error) => found(Health::Bad, "keys", error.to_string()),
-    }
-    verify_base(settings, &mut found);
-
-    let at = super::instant(None);
-    let samples = samples(&args.samples, at, &mut found);
-    // The seeds are of no account: nothing that this line makes leaves the program.
-    match Line::open(settings, Keyring::from_seeds(&[0; 32], [0; 32])) {
-        Ok(line) => {
-            coverage(line.fonts(), &mut found);
-            let faults = layout::check(line.layouts(), line.fonts(), &samples, at);
-            if faults.is_empty() {
-                let count = line.layouts().iter().count();
-                found(Health::Good, "layouts", format!("{count} types, {} samples set without a fault", samples.len()));
-            }
-            for fault in faults {
-                found(Health::Bad, "layouts", fault.to_string());
-            }
-        }
-        Err(error) => found(Health::Bad, "fonts and layouts", error.to_string()),
+    match &args.service {
+        Some(address) => service::examine(address, args.code.as_deref(), &settings.keys, &mut found),
+        None => installation(args, settings, &mut found),
     }
 
     for finding in &findings {
@@ -102,6 +88,41 @@ pub fn run(args: &DoctorArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let sick = findings.iter().any(|finding| finding.health == Health::Bad);
     Ok(if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What is needed to issue: keys, signers, fonts, layouts.
+fn installation(args: &DoctorArgs, settings: &Settings, found: &mut impl FnMut(Health, &'static str, String)) {
+    match Keyring::open(&settings.keys) {
+        Ok(ring) => {
+            let folder = settings.keys.display();
+            if ring.test {
+                found(Health::Warning, "keys", format!("{folder}: test keys, every file says 样张 SAMPLE"));
+            } else {
+                found(Health::Good, "keys", format!("{folder}: {} trusted", ring.trusted.len()));
+            }
+            signers(settings, &ring, found);
+        }
+        Err(error) => found(Health::Bad, "keys", error.to_string()),
+    }
+    verify_base(settings, found);
+
+    let at = super::instant(None);
+    let samples = samples(&args.samples, at, found);
+    // The seeds are of no account: nothing that this line makes leaves the program.
+    match Line::open(settings, Keyring::from_seeds(&[0; 32], [0; 32])) {
+        Ok(line) => {
+            coverage(line.fonts(), found);
+            let faults = layout::check(line.layouts(), line.fonts(), &samples, at);
+            if faults.is_empty() {
+                let count = line.layouts().iter().count();
+                found(Health::Good, "layouts", format!("{count} types, {} samples set without a fault", samples.len()));
+            }
+            for fault in faults {
+                found(Health::Bad, "layouts", fault.to_string());
+            }
+        }
+        Err(error) => found(Health::Bad, "fonts and layouts", error.to_string()),
+    }
 }
 
 /// The signers of files, and the time-stamp server, which is asked for one.

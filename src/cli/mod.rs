@@ -17,11 +17,13 @@ mod verify;
 mod whole;
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use certpress::config::{Overrides, Settings};
+use certpress::record;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Issues electronic licences as PDF and OFD with verifiable QR codes.
@@ -114,11 +116,23 @@ fn instant(as_of: Option<jiff::Timestamp>) -> jiff::Timestamp {
     as_of.unwrap_or_else(|| SystemClock.now())
 }
 
-/// A line on a terminal that counts; nothing elsewhere.
-fn progress() -> ProgressBar {
+/// As [`progress`], for the records of some files. Finding where records begin is quick beside what is done with them, so
+/// soon the time left is known.
+fn counted(paths: &[PathBuf]) -> ProgressBar {
+    let progress = progress("records");
+    if !progress.is_hidden() {
+        let (progress, paths) = (progress.clone(), paths.to_vec());
+        std::thread::spawn(move || progress.set_length(record::inputs(&paths).count() as u64));
+    }
+    progress
+}
+
+/// A line on a terminal that counts, with rate and time left once [`ProgressBar::set_length`] has said how many there are;
+/// nothing elsewhere.
+fn progress(what: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{spinner} {pos} records  {per_sec}  {elapsed}").expect("the template is well formed");
-    ProgressBar::new_spinner().with_style(style)
+    let template = format!("{{bar:30}} {{human_pos}}/{{human_len}} {what}  {{per_sec}}  {{elapsed}}, {{eta}} left");
+    ProgressBar::no_length().with_style(ProgressStyle::with_template(&template).expect("the template is well formed"))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use certpress::clock::{Clock as _, SystemClock};
 use certpress::config::{RegisterOverrides, ServiceSettings, Settings};
-use certpress::issue::Line;
 use certpress::issue::register::Register;
+use certpress::issue::{Envelopes, Line};
 use certpress::sign::Keyring;
 use certpress::store::blobs::Blobs;
 use certpress::store::{Access, Store};
@@ -34,12 +34,21 @@ pub async fn read(settings: &Settings, overrides: &RegisterOverrides) -> anyhow:
     Ok(Store::open(&address(&settings.service.with(overrides)), Access::Read).await?)
 }
 
-/// The register to change, joined with a line that does not sign.
-pub async fn write(settings: &Settings, overrides: &RegisterOverrides, create: bool) -> anyhow::Result<Register> {
+/// The register to change, joined with a line that signs files only with envelopes.
+pub async fn write(
+    settings: &Settings,
+    overrides: &RegisterOverrides,
+    create: bool,
+    envelopes: Option<Envelopes>,
+) -> anyhow::Result<Register> {
     let service = settings.service.with(overrides);
     let clock = Arc::new(SystemClock);
     let keyring = if create { Keyring::open_or_init(&settings.keys, clock.now())?.0 } else { Keyring::open(&settings.keys)? };
     let store = Store::open(&address(&service), Access::Write { create, index_key: *keyring.salt }).await?;
     let line = Line::open(settings, keyring)?;
+    let line = match envelopes {
+        Some(envelopes) => line.sealed_by(envelopes),
+        None => line,
+    };
     Ok(Register::new(Arc::new(line), Arc::new(store), blobs(&service)?, clock, service.limits.waiting))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use certpress::clock::{Clock as _, SystemClock, shanghai_date};
 use certpress::config::{Mode, OpenId, RegisterOverrides, Settings};
 use certpress::http::{self, App, Demo, Identity, Parts, Telemetry};
@@ -63,7 +63,8 @@ pub fn run(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<ExitCode>
         _ => {}
     }
     let levels = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env().context("RUST_LOG")?;
-    tracing_subscriber::fmt().json().with_env_filter(levels).with_writer(std::io::stderr).init();
+    // A log that cannot be written, to a full disk say, must not end the request that it tells of.
+    tracing_subscriber::fmt().json().log_internal_errors(false).with_env_filter(levels).with_writer(std::io::stderr).init();
     // What comes before asks signers and a time-stamp server with blocking calls.
     let made = Made::open(args, &settings)?;
     register::block_on(serve(args, &settings, made))?;
@@ -114,7 +115,8 @@ fn identity(openid: &OpenId, mode: Mode) -> anyhow::Result<Identity> {
     }
     // Needed once in a process; whoever came first has chosen the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(Identity::new(openid))
+    let place = openid.ca_file.as_ref().map_or_else(String::new, |file| format!(" ca_file = \"{}\"", file.display()));
+    Identity::new(openid).map_err(|cause| anyhow!("[service.openid]{place}: {cause}"))
 }
 
 async fn serve(args: &ServeArgs, settings: &Settings, made: Made) -> anyhow::Result<()> {

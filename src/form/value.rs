@@ -47,7 +47,7 @@ pub struct Picture {
 impl From<&record::Picture> for Picture {
     fn from(picture: &record::Picture) -> Self {
         let format = match picture.format {
-            PictureFormat::Jpeg => "jpeg",
+            PictureFormat::Jpeg { .. } => "jpeg",
             PictureFormat::Png => "png",
         };
         Self { bytes: picture.bytes.clone(), format, size: (picture.width, picture.height) }

@@ -17,7 +17,7 @@ use sha2::Sha256;
 
 use super::App;
 use super::identity::{COOKIE, Claims, Identity, Role};
-use super::pages::Visitor;
+use super::pages::{Visitor, short};
 use super::problem::Problem;
 use crate::record::Record;
 use crate::sign::Keyring;
@@ -135,8 +135,17 @@ struct After {
 async fn page(State(app): State<App>, visitor: Visitor, after: Result<Query<After>, QueryRejection>) -> Response {
     let next = after.ok().and_then(|Query(after)| after.next).unwrap_or_default();
     let people = app.demo.iter().flat_map(|demo| &demo.people);
-    let people = people.map(|person| (person.id.clone(), person.name.clone(), person.about.clone())).collect();
+    let people = people.map(|person| (person.id.clone(), person.name.clone(), about(&app, &person.about))).collect();
     visitor.login(next, people)
+}
+
+/// With a licence type by its name.
+fn about(app: &App, about: &str) -> String {
+    let layout = |id: &str| app.register.line.layouts().find(id).ok();
+    match about.split_once(' ').and_then(|(id, number)| Some((layout(id)?, number))) {
+        Some((layout, number)) => format!("{} {number}", short(&layout.name)),
+        None => about.to_owned(),
+    }
 }
 
 impl App {
@@ -147,10 +156,14 @@ impl App {
 }
 
 async fn login(State(app): State<App>, Form(login): Form<Login>) -> Result<impl IntoResponse, Problem> {
-    // Only to a page of our own.
-    let own = |next: &&str| next.starts_with('/') && !next.starts_with("//") && !next.contains('\\');
-    let next = login.next.as_deref().filter(own).unwrap_or("/");
+    let next = login.next.as_deref().filter(|next| is_own(next)).unwrap_or("/");
     Ok(moved(next, &app.log_in(&login)?, HOURS * 3600))
+}
+
+/// Whether an address is a page of our own, to every browser: they drop tabs and line breaks, and take a backslash for a slash.
+fn is_own(address: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    address.starts_with('/') && !address.starts_with("//") && address.bytes().all(plain)
 }
 
 async fn logout() -> impl IntoResponse {
@@ -171,4 +184,34 @@ struct Token {
 
 async fn token(State(app): State<App>, Form(login): Form<Login>) -> Result<Json<Token>, Problem> {
     Ok(Json(Token { access_token: app.log_in(&login)?, token_type: "Bearer", expires_in: HOURS * 3600 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_own;
+
+    #[test]
+    fn a_login_leads_to_pages_of_our_own() {
+        for own in ["/", "/my", "/my?type=constructor-1&from=2026-01-01", "/v/0496", "/desk/licences/a%2Fb"] {
+            assert!(is_own(own), "{own}");
+        }
+        for other in [
+            "",
+            "my",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            " /my",
+            "/my ",
+            "/my\r\nSet-Cookie: a=b",
+            "/\u{0}",
+            "javascript:alert(1)",
+            "/证照",
+        ] {
+            assert!(!is_own(other), "{other:?}");
+        }
+    }
 }

@@ -217,7 +217,7 @@ impl From<FormError> for Problem {
     fn from(error: FormError) -> Self {
         match error {
             FormError::Data(faults) => {
-                let error = |fault: form::Fault| FieldError { place: None, field: Some(fault.place), message: fault.message };
+                let error = |fault: form::Fault| FieldError::new(None, Some(fault.place), fault.message);
                 Self::invalid(faults.into_iter().map(error).collect())
             }
             FormError::Window(refusal) => Self::window_closed(refusal.to_string()),

@@ -171,6 +171,13 @@ struct Files {
 
 impl From<Annotation> for Entry {
     fn from(annotation: Annotation) -> Self {
+        let sealed = annotation.digits.is_some();
+        Self::new(annotation, sealed)
+    }
+}
+
+impl Entry {
+    fn new(annotation: Annotation, sealed: bool) -> Self {
         let file = |name: &str| format!("/api/v1/annotations/{}/{name}", annotation.id);
         let files = Files { pdf: file("document.pdf"), ofd: file("document.ofd"), preview: file("preview.png") };
         Self {
@@ -181,7 +188,7 @@ impl From<Annotation> for Entry {
             at: annotation.at,
             day: shanghai_date(annotation.at),
             period: annotation.period.map(Period::from),
-            state: if annotation.digits.is_some() { "ready" } else { "sealing" },
+            state: if sealed { "ready" } else { "sealing" },
             id: annotation.id,
         }
     }
@@ -249,11 +256,11 @@ async fn annotate(
     let once = key.map(|key| Once { key, request: request.finalize().into() });
     let annotation = app.register.annotate(&owner.subject, owner.person(), &licence, (use_from, use_to), once).await?;
     let location = format!("/api/v1/annotations/{}", annotation.id);
-    let (status, message) = match annotation.digits {
-        Some(_) => (StatusCode::CREATED, "加注成功！"),
-        None => (StatusCode::ACCEPTED, "正在生成证照，请耐心等待！"),
-    };
-    Ok((status, [(header::LOCATION, location)], axum::Json(Annotated { message, entry: annotation.into() })).into_response())
+    let sealed = app.register.sealed(&annotation).await;
+    let (status, message) =
+        if sealed { (StatusCode::CREATED, "加注成功！") } else { (StatusCode::ACCEPTED, "正在生成证照，请耐心等待！") };
+    let annotated = Annotated { message, entry: Entry::new(annotation, sealed) };
+    Ok((status, [(header::LOCATION, location)], axum::Json(annotated)).into_response())
 }
 
 /// The `Idempotency-Key`: any text without control characters that is not too long.
@@ -322,7 +329,9 @@ async fn history(
 async fn entry(owner: Owner, State(app): State<App>, Path(id): Path<String>) -> Result<axum::Json<Entry>, Problem> {
     let Person { id_type, id_number } = owner.person();
     let found = app.register.store.annotation_of(id_type, id_number, &id).await?;
-    found.map(|(annotation, _)| axum::Json(annotation.into())).ok_or_else(Problem::not_found)
+    let (annotation, _) = found.ok_or_else(Problem::not_found)?;
+    let sealed = app.register.sealed(&annotation).await;
+    Ok(axum::Json(Entry::new(annotation, sealed)))
 }
 
 /// How many to show on a page.

@@ -1,7 +1,7 @@
 //! Who is calling and what they may do: bearer tokens of the portal's OpenID provider, and the extractors that routes name.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -9,14 +9,16 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use reqwest::Certificate;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::App;
 use super::problem::{Code, Problem};
 use crate::config::OpenId;
+use crate::verify::cause;
 
 /// How long a face verification counts.
 pub const FACE_COUNTS_FOR: SignedDuration = SignedDuration::from_mins(30);
@@ -37,7 +39,7 @@ pub const HOLDER_FACE_VERIFIED_AT: &str = "holder-face-verified-at";
 /// How often keys are fetched without being asked for.
 const REFRESH: Duration = Duration::from_mins(5);
 /// How soon after a fetch an unknown key may cause another.
-const REFRESH_AT_MOST: Duration = Duration::from_secs(10);
+const REFRESH_AT_MOST: Duration = Duration::from_secs(5);
 /// A key set of a provider is a few kilobytes.
 const LARGEST_KEY_SET: usize = 1024 * 1024;
 
@@ -95,7 +97,7 @@ pub struct Identity {
 /// Where the provider's keys come from.
 pub enum KeySource {
     /// An address, fetched in the background.
-    Url(String),
+    Url(String, reqwest::Client),
     /// A file, read again in the background.
     File(PathBuf),
     /// The demo issuer's own.
@@ -108,13 +110,15 @@ struct TokenKey {
 }
 
 impl Identity {
-    /// Tokens of the provider that the settings name.
-    pub fn new(openid: &OpenId) -> Self {
+    /// Tokens of the provider that the settings name. Fails when its authority's certificates cannot be read.
+    pub fn new(openid: &OpenId) -> std::io::Result<Self> {
         let source = match &openid.jwks {
-            address if address.starts_with("https://") || address.starts_with("http://") => KeySource::Url(address.clone()),
+            address if address.starts_with("https://") || address.starts_with("http://") => {
+                KeySource::Url(address.clone(), client(openid.ca_file.as_deref())?)
+            }
             file => KeySource::File(file.into()),
         };
-        Self::with_source(openid.issuer.clone(), openid.audience.clone(), source)
+        Ok(Self::with_source(openid.issuer.clone(), openid.audience.clone(), source))
     }
 
     /// Tokens of an issuer with a key set that never changes.
@@ -139,16 +143,19 @@ impl Identity {
             let read = match &self.source {
                 KeySource::Fixed => return,
                 KeySource::File(file) => tokio::fs::read(file).await.map_err(|e| format!("{}: {e}", file.display())),
-                KeySource::Url(address) => fetch(address).await.map_err(|e| format!("{address}: {e}")),
+                KeySource::Url(address, client) => fetch(client, address).await.map_err(|e| format!("{address}: {}", cause(&e))),
             };
             match read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|e| format!("is no key set: {e}"))) {
                 Ok(set) => self.take(&set),
                 Err(cause) => tracing::warn!(cause, "the identity provider's keys cannot be read; those of before stay in use"),
             }
             tokio::time::sleep(REFRESH_AT_MOST).await;
-            tokio::select! {
-                () = tokio::time::sleep(REFRESH) => {}
-                () = self.unknown_key.notified() => {}
+            // Without any key nobody can come in, and nobody's token asks for one.
+            if self.ready() {
+                tokio::select! {
+                    () = tokio::time::sleep(REFRESH) => {}
+                    () = self.unknown_key.notified() => {}
+                }
             }
         }
     }
@@ -213,6 +220,9 @@ impl TokenKey {
     /// A key for signatures in one of the three algorithms that are accepted. Shared secrets are none.
     fn read(listed: &serde_json::Value) -> Option<(String, Self)> {
         let jwk: Jwk = serde_json::from_value(listed.clone()).ok()?;
+        if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+            return None;
+        }
         let algorithm = match &jwk.algorithm {
             AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
             AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
@@ -231,8 +241,20 @@ impl TokenKey {
     }
 }
 
-async fn fetch(address: &str) -> Result<Vec<u8>, reqwest::Error> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).redirect(reqwest::redirect::Policy::none()).build()?;
+/// Asks the provider, whose certificate must be of the authority in the file, or of one that the system trusts.
+fn client(authority: Option<&Path>) -> std::io::Result<reqwest::Client> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).redirect(reqwest::redirect::Policy::none());
+    let client = match authority {
+        Some(file) => {
+            let certificates = Certificate::from_pem_bundle(&std::fs::read(file)?).map_err(std::io::Error::other)?;
+            client.tls_certs_only(certificates)
+        }
+        None => client,
+    };
+    client.build().map_err(std::io::Error::other)
+}
+
+async fn fetch(client: &reqwest::Client, address: &str) -> Result<Vec<u8>, reqwest::Error> {
     let mut response = client.get(address).send().await?.error_for_status()?;
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {

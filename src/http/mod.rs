@@ -3,6 +3,7 @@
 mod connection;
 mod demo;
 mod document;
+mod faults;
 mod forms;
 mod health;
 mod holder;
@@ -60,7 +61,7 @@ pub struct Shared {
     /// Believes tokens.
     pub identity: Arc<Identity>,
     /// The register.
-    pub register: Register,
+    pub register: Arc<Register>,
     /// The certificates under which files are signed.
     pub anchors: Anchors,
     /// What is handed in and not yet judged.
@@ -105,6 +106,7 @@ impl App {
         let Parts { register, anchors, identity, telemetry, demo } = parts;
         let (clock, limits) = (Arc::clone(&register.clock), limits::Limits::new(settings));
         let largest_batch = settings.limits.records_mb * 1024 * 1024;
+        let register = Arc::new(register);
         let (desk, well_known) = (public::Desk::default(), well_known::WellKnown::new(&register.line));
         let stopping = watch::Sender::new(false);
         Self(Arc::new(Shared { clock, identity, register, anchors, desk, well_known, limits, telemetry, demo, largest_batch, stopping }))
@@ -166,7 +168,7 @@ pub fn router(app: &App) -> Router {
         .merge(pages)
         .merge(pages::routes())
         .route("/openapi.json", axum::routing::get(|| async { Json(api) }))
-        .fallback(async || Problem::not_found())
+        .fallback(pages::nowhere)
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED.into_response())
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
         .layer(CatchPanicLayer::new())

@@ -11,6 +11,7 @@ mod visitor;
 mod words;
 
 use axum::Router;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
@@ -18,6 +19,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 
 use super::App;
 use super::problem::Problem;
+pub use my::short;
 pub use verify::answered;
 pub use visitor::Visitor;
 
@@ -36,6 +38,13 @@ pub fn routes() -> Router<App> {
 /// The page of whoever comes.
 async fn home(visitor: Visitor) -> Response {
     Redirect::to(visitor.page().home()).into_response()
+}
+
+/// An address that leads nowhere, said as whoever asked reads it.
+pub async fn nowhere(visitor: Visitor, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let problem = Problem::not_found();
+    if accepts.contains("text/html") { visitor.problem(&problem) } else { problem.into_response() }
 }
 
 /// What is not told apart from what is not there.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
 
+use super::faults::chinese;
 use super::holder::Reason;
 use crate::annotation::{Refusal, RefusalCode};
 use crate::issue::NotIssued;
@@ -188,13 +189,34 @@ pub struct FieldError {
     pub field: Option<String>,
     /// What is wrong, what was expected, what to do.
     pub message: String,
+    /// The field and what is wrong with it, in Chinese.
+    pub chinese: Chinese,
+}
+
+/// A [`FieldError`] for clerks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Chinese {
+    /// What the field is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// What is wrong, what was expected, what to do.
+    message: String,
+}
+
+impl FieldError {
+    /// Says it in both languages.
+    pub fn new(place: Option<String>, field: Option<String>, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let chinese = Chinese { field: field.as_deref().map(chinese), message: chinese(&message) };
+        Self { place, field, message, chinese }
+    }
 }
 
 impl From<&Fault> for FieldError {
     fn from(fault: &Fault) -> Self {
         let field = Some(fault.field.clone()).filter(|field| !field.is_empty());
         let place = Some(fault.source_place.trim_start_matches(':').to_owned()).filter(|place| !place.is_empty());
-        Self { place, field, message: fault.message.clone() }
+        Self::new(place, field, fault.message.clone())
     }
 }
 
@@ -243,7 +265,7 @@ impl Problem {
 
     /// One field that is wrong.
     pub fn field(field: &str, message: impl Into<String>) -> Self {
-        Self::invalid(vec![FieldError { place: None, field: Some(field.to_owned()), message: message.into() }])
+        Self::invalid(vec![FieldError::new(None, Some(field.to_owned()), message)])
     }
 
     /// A JSON body that is no JSON (400), or not the JSON that was expected (422), with line and column.
@@ -252,7 +274,7 @@ impl Problem {
         let text = error.to_string();
         let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
         let nearest = nearest_field(&message).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        let errors = vec![FieldError { place, field: None, message: message + &nearest }];
+        let errors = vec![FieldError::new(place, None, message + &nearest)];
         let code = if error.is_data() { Code::Invalid } else { Code::Malformed };
         Self { errors, ..Self::new(code, "the JSON body is not as it should be; see errors") }
     }
@@ -337,13 +359,17 @@ impl From<StoreError> for Problem {
             }
             StoreError::TooManyToday { .. } => Self::new(Code::Refused(RefusalCode::TooManyToday.as_str()), error.to_string()),
             StoreError::KeyReused => Self::new(Code::KeyReused, "this Idempotency-Key was used for another request"),
-            StoreError::Unavailable(cause) => {
-                tracing::error!(%cause, "the register cannot be reached");
-                Self::busy("the register cannot be reached", 5)
-            }
+            StoreError::Unavailable(_) | StoreError::Disk { .. } => unreachable_now(&error, "the register cannot be reached"),
+            StoreError::Blob { .. } => unreachable_now(&error, "the store of made files cannot be reached"),
             _ => Self::internal(&error),
         }
     }
+}
+
+/// Nothing was changed, and it may work in a while.
+fn unreachable_now(cause: &StoreError, detail: &'static str) -> Problem {
+    tracing::error!(%cause, "{detail}");
+    Problem::busy(detail, 5)
 }
 
 impl From<PathRejection> for Problem {

@@ -89,7 +89,7 @@ impl From<Row> for Loaded {
             Some(LoadChange::Status) => "status",
             Some(LoadChange::Equal) => "equal",
             Some(LoadChange::Refused(why)) => {
-                errors.push(FieldError { place: None, field: None, message: why });
+                errors.push(FieldError::new(None, None, why));
                 "refused"
             }
             None => "invalid",

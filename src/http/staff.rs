@@ -1,5 +1,6 @@
 //! What staff do with one licence or with many: look, reissue, suspend, restore, end, and say why there is no file.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -233,16 +234,18 @@ struct Progress {
     total: u64,
     /// Reissued.
     done: u64,
-    /// Not reissued: no longer in force, or versions used up.
+    /// Not reissued.
     failed: u64,
+    /// How many for which reason: a refusal's code, `versions-used-up`, `invalid`.
+    reasons: BTreeMap<String, u64>,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     reason: Option<String>,
 }
 
 impl From<Job> for Progress {
-    fn from(Job { id, state, total, done, failed, at, reason, .. }: Job) -> Self {
-        Self { id, state, total, done, failed, at, reason }
+    fn from(Job { id, state, total, done, failed, reasons, at, reason, .. }: Job) -> Self {
+        Self { id, state, total, done, failed, reasons, at, reason }
     }
 }
 
@@ -261,7 +264,7 @@ async fn reissue_many(
     let asked = serde_json::to_string(&search).map_err(|e| Problem::internal(&e))?;
     let once = once(&headers, &["jobs/reissue", &asked, reason])?;
     let act = Act { once, ..Act::new(&caller.subject, app.clock.now()).because(reason) };
-    let job = app.register.store.create_job(&act, &search).await?;
+    let job = app.register.store.create_job(&act, &search, &[]).await?;
     let location = format!("/api/v1/jobs/{}", job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], axum::Json(Progress::from(job))))
 }

@@ -1,13 +1,14 @@
 //! Who signs the files that are given out: opened once, refused before anything is written.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::seals::Seals;
 use super::time_stamp::TimeStampServer;
 use super::{LineError, NotIssued};
-use crate::config::{Mode, Settings};
+use crate::config::{Mode, Settings, SignerSettings};
 use crate::layout::Document;
 use crate::render::{OfdRenderer, PdfRenderer};
 use crate::sign::{Keyring, SignError, Signer, is_test, open_signer, pdf, test_signer};
@@ -19,6 +20,7 @@ pub struct Envelopes {
     room: usize,
     ofd: Seals,
     time_stamps: Option<TimeStampServer>,
+    elsewhere: bool,
 }
 
 impl Envelopes {
@@ -36,7 +38,14 @@ impl Envelopes {
         let signer = open_named(settings, pdf, now)?;
         let time_stamps = settings.time_stamp.as_ref().map(|server| TimeStampServer::open(server, signer.algorithm(), now)).transpose()?;
         let ofd = Seals::open(settings, now)?;
-        Ok(Self { room: pdf::room(signer.chain(), None, now)?, pdf: signer, ofd, time_stamps })
+        let module = settings.signer.values().any(|signer| matches!(signer, SignerSettings::Module { .. }));
+        let room = pdf::room(signer.chain(), None, now)?;
+        Ok(Self { elsewhere: module || time_stamps.is_some(), pdf: signer, room, ofd, time_stamps })
+    }
+
+    /// Whether somebody else has a part in it: a hardware module, a time-stamp server.
+    pub(super) fn elsewhere(&self) -> bool {
+        self.elsewhere
     }
 
     /// The signer of PDF files.
@@ -46,22 +55,23 @@ impl Envelopes {
 
     /// Whether the signer of PDF files signs: a device that was unplugged says so here first.
     pub(super) fn probe(&self) -> Result<(), SignError> {
-        self.pdf.sign(b"certpress/probe").map(drop)
+        timed("probe", || self.pdf.sign(b"certpress/probe")).map(drop)
     }
 
     /// The document as a signed PDF file.
     pub(super) fn pdf(&self, renderer: &PdfRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
         let (chain, at) = (self.pdf.chain(), document.instant);
         let Some(server) = &self.time_stamps else {
-            return Ok(pdf::sign(renderer.render_blank(document, self.room)?, &*self.pdf, at)?);
+            let blank = renderer.render_blank(document, self.room)?;
+            return Ok(timed("pdf", || pdf::sign(blank, &*self.pdf, at))?);
         };
         // A second time only where tokens have grown, which is known from then on.
         for _ in 0..2 {
             let longest = server.longest();
             let room = pdf::room(chain, Some(longest), at)?;
             let prepared = pdf::prepare(renderer.render_blank(document, room)?, chain, at)?;
-            let signature = self.pdf.sign(prepared.to_be_signed())?;
-            let token = server.stamp(self.pdf.algorithm(), &signature, at)?;
+            let signature = timed("pdf", || self.pdf.sign(prepared.to_be_signed()))?;
+            let token = timed("time-stamp", || server.stamp(self.pdf.algorithm(), &signature, at))?;
             if token.len() <= longest {
                 return Ok(prepared.complete(&signature, Some(&token))?);
             }
@@ -74,6 +84,14 @@ impl Envelopes {
     pub(super) fn ofd(&self, renderer: &OfdRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
         self.ofd.sign(renderer, document)
     }
+}
+
+/// Tells how long a signer took, also when it failed.
+fn timed<T>(work: &'static str, sign: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let signed = sign();
+    metrics::histogram!("certpress_sign_seconds", "work" => work).record(began.elapsed().as_secs_f64());
+    signed
 }
 
 /// What counts and what is a test must not stand in one file.

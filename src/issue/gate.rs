@@ -20,8 +20,12 @@ pub struct Gate {
 impl Gate {
     /// For all cores of the machine.
     pub fn new(most_waiting: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, Into::into);
-        Self { cores: Arc::new(Semaphore::new(cores)), waiting: AtomicUsize::new(0), most_waiting }
+        Self::wide(std::thread::available_parallelism().map_or(1, Into::into), most_waiting)
+    }
+
+    /// For so many at once: work that mostly waits for somebody else.
+    pub fn wide(at_once: usize, most_waiting: usize) -> Self {
+        Self { cores: Arc::new(Semaphore::new(at_once)), waiting: AtomicUsize::new(0), most_waiting }
     }
 
     /// Does it on a thread of its own, when it is its turn.

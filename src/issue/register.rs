@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ use crate::sign::SignError;
 use crate::store::blobs::Blobs;
 use crate::store::{Act, Annotation, Filed, History, IssuedFile, Licence, LoadChange, NewAnnotation, Once, Store, StoreError};
 
+mod sealing;
+
 /// The register, with the line that issues from it.
 pub struct Register {
     /// The line.
@@ -36,11 +38,13 @@ pub struct Register {
     pub clock: Arc<dyn Clock>,
     /// Lets work through to the cores.
     pub gate: Gate,
-    blobs: Blobs,
+    sealing: sealing::Sealing,
+    pub(super) blobs: Blobs,
+    /// Below this place in the status list, all annotations were seen signed.
+    pub(super) signed: AtomicU32,
     /// One of these is held while a file is made, so that a file asked for twice at once is made once.
     making: [tokio::sync::Mutex<()>; 64],
     files: Mutex<Recent<(String, Format), Made>>,
-    records: Arc<Records>,
 }
 
 /// A licence in the list of its holder.
@@ -176,9 +180,10 @@ impl Register {
     /// Joins the parts. `most_waiting` is how many files may wait to be made.
     pub fn new(line: Arc<Line>, store: Arc<Store>, blobs: Blobs, clock: Arc<dyn Clock>, most_waiting: usize) -> Self {
         let making = std::array::from_fn(|_| tokio::sync::Mutex::default());
-        // At some 100 KB a file and a record that is 60 MB.
-        let (files, records) = (Recent::new(256), Arc::new(Records(Recent::new(64))));
-        Self { line, store, clock, gate: Gate::new(most_waiting), blobs, making, files, records }
+        // At some 50 KB a file that is 25 MB.
+        let files = Recent::new(256);
+        let (gate, sealing) = (Gate::new(most_waiting), sealing::Sealing::new(most_waiting));
+        Self { line, store, clock, gate, sealing, blobs, signed: AtomicU32::new(0), making, files }
     }
 
     /// Whether everything that is needed answers: the register and its disk, the made files, the signer.
@@ -186,20 +191,22 @@ impl Register {
         self.store.ping().await?;
         self.blobs.ping().await?;
         let line = Arc::clone(&self.line);
-        let probe = move || {
-            let began = Instant::now();
-            let signed = line.probe();
-            metrics::histogram!("certpress_sign_seconds").record(began.elapsed().as_secs_f64());
-            signed
-        };
-        self.gate.run(probe).await?.map_err(RegisterError::Sign)
+        self.sealing.gate.run(move || line.probe()).await?.map_err(RegisterError::Sign)
     }
 
     /// Loads records, each on its own merits; a result for each, in their order.
     pub async fn load(&self, act: &Act<'_>, inputs: Vec<Input>) -> Result<Vec<Row>, RegisterError> {
-        let options = Options { today: shanghai_date(act.at), lenient_identifiers: false };
-        let parse = move || inputs.into_par_iter().map(|input| input.load(&options)).collect::<Vec<_>>();
-        let loaded = self.gate.run(parse).await?;
+        self.file_all(act, self.read(act.at, inputs).await?).await
+    }
+
+    /// Reads records on all cores, as of a day.
+    pub async fn read(&self, at: Timestamp, inputs: Vec<Input>) -> Result<Vec<Loaded>, RegisterError> {
+        let options = Options { today: shanghai_date(at), lenient_identifiers: false };
+        Ok(self.gate.run(move || inputs.into_par_iter().map(|input| input.load(&options)).collect()).await?)
+    }
+
+    /// Files records that were read; a result for each, in their order.
+    pub async fn file_all(&self, act: &Act<'_>, loaded: Vec<Loaded>) -> Result<Vec<Row>, RegisterError> {
         let (mut rows, mut records) = (Vec::with_capacity(loaded.len()), Vec::with_capacity(loaded.len()));
         for Loaded { source, number, record, warnings } in loaded {
             let mut row = Row { place: source, number, licence: None, change: None, errors: Vec::new(), warnings };
@@ -244,22 +251,23 @@ impl Register {
         let licence = filed.licence.clone();
         let latest = self.store.annotations(&licence.id, &History { limit: Some(1), ..History::default() }).await?.pop();
         let made_today = self.store.made_today(&licence.id, now).await?;
-        let (line, records) = (Arc::clone(&self.line), Arc::clone(&self.records));
+        let line = Arc::clone(&self.line);
         let next = move || {
-            let record = records.read(&filed)?;
+            let record = filed.record()?;
             Ok::<_, StoreError>(line.state(&record, now, Wish { made_today, ..Wish::default() }).map(|stated| stated.annotated.period()))
         };
         let next = self.gate.run(next).await??;
-        let download = latest.as_ref().map_or(Err(Denied::NotAnnotated), |latest| downloadable(latest, &licence, shanghai_date(now)));
+        let download = match &latest {
+            None => Err(Denied::NotAnnotated),
+            Some(latest) if self.is_being_sealed(latest) => Err(Denied::Sealing),
+            Some(latest) => downloadable(latest, &licence, shanghai_date(now)),
+        };
         Ok(Holding { licence, next, latest, download })
     }
 
     /// The licence, if it is that person's.
     pub async fn of(&self, person: Person<'_>, licence: &str) -> Result<Filed, RegisterError> {
-        if !self.store.is_holder(licence, person.id_type, person.id_number).await? {
-            return Err(RegisterError::NotFound);
-        }
-        self.store.licence(licence).await?.ok_or(RegisterError::NotFound)
+        self.store.licence_of(person.id_type, person.id_number, licence).await?.ok_or(RegisterError::NotFound)
     }
 
     /// 加注. Under an idempotency key that was used before, the one that was made then.
@@ -304,9 +312,9 @@ impl Register {
     /// Applies the rule, records what is stated, and signs it.
     async fn record(&self, act: &Act<'_>, filed: Filed, wish: Wish) -> Result<(Annotation, String), RegisterError> {
         let (licence, version) = (filed.licence.id.clone(), filed.version);
-        let (line, records, at) = (Arc::clone(&self.line), Arc::clone(&self.records), act.at);
+        let (line, at) = (Arc::clone(&self.line), act.at);
         let stated = move || -> Result<_, RegisterError> {
-            let record = records.read(&filed)?;
+            let record = filed.record()?;
             let stated = line.state(&record, at, wish)?;
             // Faults of the page are found before anything is recorded.
             line.set(&stated, &line.sign(&stated, 0)?)?;
@@ -341,24 +349,11 @@ impl Register {
         if annotation.digits.is_some() {
             return Ok(annotation);
         }
-        let (line, records, again) = (Arc::clone(&self.line), Arc::clone(&self.records), annotation.clone());
+        let (line, again) = (Arc::clone(&self.line), annotation.clone());
         let filed = self.version(&annotation).await?;
-        let sign = move || with_statement(&line, records.read(&filed)?, &again, |line, stated| Ok(line.sign(stated, again.status_index)?));
+        let sign = move || with_statement(&line, filed.record()?, &again, |line, stated| Ok(line.sign(stated, again.status_index)?));
         let digits = self.gate.run(sign).await??;
         Ok(self.keep(annotation, digits).await)
-    }
-
-    /// Signs what a crash or a failing disk has left unsigned. Says how many there were.
-    pub async fn finish(&self) -> Result<usize, RegisterError> {
-        let unsigned = self.store.unsigned(100).await?;
-        let count = unsigned.len();
-        for annotation in unsigned {
-            let id = annotation.id.clone();
-            if let Err(cause) = self.complete(annotation).await {
-                tracing::error!(annotation = id, %cause, "a recorded annotation cannot be signed");
-            }
-        }
-        Ok(count)
     }
 
     /// The history of a licence, newest first.
@@ -370,7 +365,12 @@ impl Register {
     }
 
     /// A file of an annotation, for its holder: PDF and OFD inside the use period, the preview always.
-    pub async fn file(&self, person: Person<'_>, annotation: &str, format: Format) -> Result<(Arc<Made>, Licence), RegisterError> {
+    pub async fn file(
+        self: &Arc<Self>,
+        person: Person<'_>,
+        annotation: &str,
+        format: Format,
+    ) -> Result<(Arc<Made>, Licence), RegisterError> {
         let found = self.store.annotation_of(person.id_type, person.id_number, annotation).await?;
         let (annotation, licence) = found.ok_or(RegisterError::NotFound)?;
         if format == Format::Png {
@@ -378,7 +378,7 @@ impl Register {
         } else {
             downloadable(&annotation, &licence, shanghai_date(self.clock.now()))?;
         }
-        Ok((self.made(&annotation, format).await?, licence))
+        Ok((self.awaited(annotation, format).await?, licence))
     }
 
     /// The file: as it was given out before, or made now and kept for ever.
@@ -450,10 +450,10 @@ impl Register {
     async fn render(&self, annotation: &Annotation, format: Format) -> Result<Bytes, RegisterError> {
         let filed = self.version(annotation).await?;
         let digits = annotation.digits.clone().ok_or(Denied::Sealing)?;
-        let (line, records, again) = (Arc::clone(&self.line), Arc::clone(&self.records), annotation.clone());
+        let (line, again) = (Arc::clone(&self.line), annotation.clone());
         let render = move || {
             let began = Instant::now();
-            let bytes = with_statement(&line, records.read(&filed)?, &again, |line, stated| {
+            let bytes = with_statement(&line, filed.record()?, &again, |line, stated| {
                 let composed = line.set(stated, &digits)?;
                 Ok(line.finish(&composed.document, format)?)
             });
@@ -464,25 +464,18 @@ impl Register {
             metrics::histogram!("certpress_render_seconds", "format" => format).record(began.elapsed().as_secs_f64());
             bytes
         };
-        Ok(self.gate.run(render).await??.into())
+        let gate = if self.line.seals_elsewhere() { &self.sealing.gate } else { &self.gate };
+        Ok(gate.run(render).await??.into())
     }
 
     /// The record version that an annotation is about.
     async fn version(&self, annotation: &Annotation) -> Result<Filed, RegisterError> {
         self.store.licence_version(&annotation.licence, annotation.version).await?.ok_or(RegisterError::NotFound)
     }
-
-    /// Goes on with bulk jobs, one step after the other. Gives how long to wait before the next.
-    pub async fn step_jobs(&self) -> Result<Duration, StoreError> {
-        /// Few enough that others who write do not wait long.
-        const LICENCES: u32 = 50;
-        let stepped = self.store.step_job(self.clock.now(), LICENCES).await?;
-        Ok(if stepped.is_some() { Duration::ZERO } else { Duration::from_secs(1) })
-    }
 }
 
 /// Repeats what was stated, and does something with it. The statement must come out as it was recorded.
-fn with_statement<T>(
+pub(super) fn with_statement<T>(
     line: &Line,
     record: Record,
     annotation: &Annotation,
@@ -572,28 +565,7 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
     }
 }
 
-/// Records that were read lately. Their pictures are decoded when they are read, and whoever annotates downloads next.
-struct Records(Mutex<Recent<(String, u16), Record>>);
-
-impl Records {
-    /// The record of one version, with the status that the licence has now. Not for an async thread.
-    fn read(&self, filed: &Filed) -> Result<Record, StoreError> {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (filed.licence.id.clone(), filed.version);
-        let known = lock().find(&key);
-        let record = match known {
-            Some(record) => record,
-            None => {
-                let record = Arc::new(filed.record()?);
-                lock().keep(key, Arc::clone(&record));
-                record
-            }
-        };
-        Ok(Record { status: filed.licence.status, ..(*record).clone() })
-    }
-}
-
 /// As exact as the register keeps it: what is stated now must come out the same when it is read back.
-fn microseconds(at: Timestamp) -> Timestamp {
+pub(super) fn microseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).expect("it was one")
 }

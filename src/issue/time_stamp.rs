@@ -1,6 +1,5 @@
 //! The server that time-stamps signatures (RFC 3161 over HTTP), asked with patience and memory that end.
 
-use std::error::Error as _;
 use std::io::Read as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use reqwest::header::CONTENT_TYPE;
 
 use crate::config::TimeStampSettings;
 use crate::sign::{Algorithm, SignError, timestamp};
+use crate::verify::cause;
 
 /// A token is a signature with two or three certificates; more than this is no answer.
 const LARGEST_ANSWER: u64 = 64 << 10;
@@ -71,13 +71,4 @@ impl TimeStampServer {
         }
         Ok(bytes)
     }
-}
-
-/// The innermost reason; the outer ones repeat the address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost = error.source();
-    while let Some(deeper) = innermost.and_then(|e| e.source()) {
-        innermost = Some(deeper);
-    }
-    innermost.map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -82,6 +82,11 @@ impl Layout {
         if faults.is_empty() { Ok(items) } else { Err(faults) }
     }
 
+    /// Whether the page can be set: its faults, as [`Self::compose`] gathers them.
+    pub fn can_set(&self, fonts: &Fonts, issue: &Issue) -> Result<(), Vec<LayoutFault>> {
+        self.items(fonts, issue).map(drop)
+    }
+
     /// Sets the page for one licence. Gathers every fault: a missing glyph, an overflow, a field that is not there.
     pub fn compose(&self, fonts: &Fonts, issue: &Issue) -> Result<Document, Vec<LayoutFault>> {
         let items: Vec<Item> = self.items(fonts, issue)?.into_iter().map(|(_, item)| item).collect();

@@ -57,11 +57,22 @@ impl Record {
     pub fn from_json(value: &Value, place: &str, base: Option<&Path>, options: &Options) -> Loaded {
         load(value, place, base, options, Vec::new())
     }
+
+    /// Reads a record that was accepted before, from the JSON that it has given since: what needs a look at the world around
+    /// it, or much time, is not examined again.
+    pub fn from_kept_json(value: &Value, place: &str) -> Result<Self, Vec<Fault>> {
+        let options = Options { today: Date::MAX, lenient_identifiers: true };
+        parse(value, place, &Pictures::Kept, &options, Vec::new()).record
+    }
 }
 
 /// As [`Record::from_json`], with faults that were found on the way to the JSON form. A field has one fault: the first.
 pub(super) fn load(value: &Value, place: &str, base: Option<&Path>, options: &Options, faults: Vec<Fault>) -> Loaded {
-    let mut parser = Parser { place, base, options, faults, warnings: Vec::new() };
+    parse(value, place, &base.map_or(Pictures::Within, Pictures::Below), options, faults)
+}
+
+fn parse(value: &Value, place: &str, pictures: &Pictures<'_>, options: &Options, faults: Vec<Fault>) -> Loaded {
+    let mut parser = Parser { place, pictures, options, faults, warnings: Vec::new() };
     let record = parser.record(value);
     let number = value.get("number").and_then(Value::as_str).and_then(|n| licence_number(n).ok());
     let record = match record {
@@ -88,10 +99,20 @@ impl<'v> Object<'v> {
     }
 }
 
+/// Where a record's pictures are.
+enum Pictures<'a> {
+    /// In files below this folder, or within the record.
+    Below(&'a Path),
+    /// Within the record.
+    Within,
+    /// Within the record, and examined when it was accepted.
+    Kept,
+}
+
 /// What is known while a record is read. A method that gives `None` for what must be there has noted a fault.
 struct Parser<'a> {
     place: &'a str,
-    base: Option<&'a Path>,
+    pictures: &'a Pictures<'a>,
     options: &'a Options,
     faults: Vec<Fault>,
     warnings: Vec<Fault>,
@@ -323,13 +344,16 @@ impl Parser<'_> {
         let raw = self.raw_text(object, key, "a path or a data: picture")?;
         let (shown, bytes) =
             if raw.starts_with("data:") { ("the data: picture".to_owned(), data_uri(raw)) } else { (shown(raw), self.picture_file(raw)) };
-        let picture = bytes.and_then(|bytes| Picture::decode(&bytes, kind).map_err(|e| e.to_string()));
+        let picture = bytes.and_then(|bytes| {
+            let picture = if let Pictures::Kept = self.pictures { Picture::kept(bytes) } else { Picture::decode(&bytes, kind) };
+            picture.map_err(|e| e.to_string())
+        });
         picture.map(Arc::new).map_err(|why| self.fault(&path, format!("{shown} {why}"))).ok()
     }
 
     /// A picture's bytes by its path. The path comes from the input, so it may lead nowhere but below the record's own folder.
     fn picture_file(&self, raw: &str) -> Result<Vec<u8>, String> {
-        let Some(base) = self.base else {
+        let Pictures::Below(base) = self.pictures else {
             return Err("is a path; only data: pictures are accepted here".into());
         };
         let scheme = raw.split_once(':').is_some_and(|(s, _)| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric()));

@@ -1,7 +1,8 @@
-//! Photos and signatures: decoded once on entry, kept in a form that every renderer can embed as it is.
+//! Photos and signatures: examined once on entry, kept in a form that every renderer can embed as it is.
 
 use std::fmt;
 use std::io::Cursor;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -15,9 +16,12 @@ use png::{BitDepth, ColorType, DeflateCompression, Filter};
 /// How a picture's bytes are encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PictureFormat {
-    /// Baseline or progressive JPEG, grey or RGB, upright.
-    Jpeg,
-    /// PNG: grey or RGB of 8 bits, with or without alpha, or the opacities of one ink, see [`Picture::ink`].
+    /// Baseline or progressive JPEG, upright.
+    Jpeg {
+        /// Rather than RGB.
+        grey: bool,
+    },
+    /// PNG of at most 8 bits, upright, not interlaced.
     Png,
 }
 
@@ -26,12 +30,12 @@ pub enum PictureFormat {
 pub enum PictureKind {
     /// 免冠证件照: kept as JPEG, transparency laid on white.
     Photo,
-    /// 手写签字: a JPEG stays one, all else becomes PNG and keeps its transparency.
+    /// 手写签字: a JPEG stays one, all else is kept as PNG with its transparency.
     Signature,
 }
 
-/// A picture that has been decoded once and found good. Only [`Picture::decode`] makes one.
-#[derive(Clone, PartialEq)]
+/// A picture that has been decoded once and found good, when it came in. Two are equal when their bytes are.
+#[derive(Clone)]
 pub struct Picture {
     /// How `bytes` are encoded.
     pub format: PictureFormat,
@@ -39,21 +43,25 @@ pub struct Picture {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Whether it is grey rather than RGB.
-    pub grey: bool,
-    /// Whether it has an alpha channel (PNG only).
-    pub alpha: bool,
     /// The file, as embedded.
     pub bytes: Vec<u8>,
+    samples: OnceLock<Samples>,
+}
+
+/// What a picture decodes to.
+#[derive(Clone)]
+struct Samples {
+    channels: usize,
     colour: Vec<u8>,
-    opacity: Option<Vec<u8>>,
-    ink_bits: Option<u8>,
+    alpha: Option<Vec<u8>>,
 }
 
 /// The samples of a picture, 8 bits each, row by row from the top left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pixels<'p> {
-    /// One byte a pixel when the picture is grey, else three (RGB). Not multiplied by alpha.
+    /// Of the colour: one for grey, three for RGB.
+    pub channels: usize,
+    /// So many bytes a pixel. Not multiplied by alpha.
     pub colour: &'p [u8],
     /// One byte a pixel, 255 for opaque, when the picture has alpha.
     pub alpha: Option<&'p [u8]>,
@@ -100,12 +108,18 @@ const PHOTO_BYTES: usize = 20 * 1024;
 const QUALITIES: [u8; 5] = [88, 80, 72, 64, 56];
 
 impl PictureKind {
-    /// The largest picture that passes through: 300 dpi at 52 mm for photos, well over 300 dpi for signatures.
-    const fn passes(self) -> (u32, u32) {
+    /// The largest in pixels that passes through: 300 dpi at 52 mm for photos, well over 300 dpi for signatures.
+    const fn most(self) -> (u32, u32) {
         match self {
             Self::Photo => (620, 800),
             Self::Signature => (900, 600),
         }
+    }
+
+    /// Whether a picture of this size need not be made smaller.
+    const fn passes(self, width: u32, height: u32, bytes: usize) -> bool {
+        let most = self.most();
+        width <= most.0 && height <= most.1 && bytes <= PASS_BYTES
     }
 
     /// What a larger one is brought down to: photos are printed at most 39 mm wide.
@@ -121,37 +135,66 @@ impl Picture {
     /// Takes a JPEG or PNG file. Looks at what the bytes are rather than at the file's name, reads the size from the header
     /// and refuses what is too large before it decodes anything, then decodes all of it once.
     ///
-    /// Upright RGB and grey JPEG of sensible size pass through without loss, freed of all that is not the picture (EXIF,
-    /// colour profiles, comments, trailing bytes). Everything else is brought upright, to sRGB or grey, to 8 bits and to print
+    /// Upright JPEG and, for signatures, PNG of sensible size pass through without loss, freed of all that is not the picture
+    /// (EXIF, colour profiles, comments, trailing bytes). Everything else is brought upright, to sRGB or grey, to 8 bits and to print
     /// size, and encoded anew.
     pub fn decode(bytes: &[u8], kind: PictureKind) -> Result<Self, PictureError> {
         match sniff(bytes) {
-            Ok(PictureFormat::Jpeg) => from_jpeg(bytes, kind),
-            Ok(PictureFormat::Png) => from_png(bytes, kind),
+            Ok(File::Jpeg) => from_jpeg(bytes, kind),
+            Ok(File::Png) => from_png(bytes, kind),
             Err(other) => Err(PictureError::NotAPicture(other)),
         }
     }
 
-    /// The samples of `bytes`, already decoded.
-    pub fn pixels(&self) -> Pixels<'_> {
-        Pixels { colour: &self.colour, alpha: self.opacity.as_deref() }
+    /// The bytes of a picture that [`Picture::decode`] gave before, as they were kept. They are not examined again.
+    pub(super) fn kept(bytes: Vec<u8>) -> Result<Self, PictureError> {
+        match sniff(&bytes).map_err(PictureError::NotAPicture)? {
+            File::Jpeg => Outline::read(&bytes).map(Outline::picture),
+            File::Png => {
+                png_size(&bytes).map(|(width, height)| Self { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
+            }
+        }
     }
 
-    /// For handwriting: the colour of its one ink, and in how many bits `bytes` has the opacity of each pixel. What is written by
-    /// hand has few levels, so that this is a fraction of the size of all samples.
-    pub fn ink(&self) -> Option<(&[u8], u8)> {
-        self.ink_bits.map(|bits| (&self.colour[..if self.grey { 1 } else { 3 }], bits))
+    /// A single black pixel: stands for a picture where only its being there matters.
+    pub fn pixel() -> Self {
+        encode_png(DynamicImage::new_luma8(1, 1), PictureKind::Signature).expect("a pixel can be encoded")
     }
 
-    /// The image data of a PNG: rows, a filter's number before each, deflated (ISO/IEC 15948 clauses 7 to 11).
+    /// Of what a PNG decodes to; renderers will want it.
+    fn png(bytes: Vec<u8>, image: DynamicImage) -> Self {
+        let (width, height) = (image.width(), image.height());
+        Self { format: PictureFormat::Png, width, height, bytes, samples: Samples::of(image).into() }
+    }
+
+    /// For handwriting: the colour of its one ink, and in how many bits `bytes` has the opacity of each pixel, even steps from
+    /// none to full. What is written by hand has few levels, so that this is a fraction of the size of all samples.
+    pub fn ink(&self) -> Option<([u8; 3], u8)> {
+        if self.format == PictureFormat::Png { ink(&self.bytes) } else { None }
+    }
+
+    /// The image data of a PNG: rows, the number of a filter before each, deflated (ISO/IEC 15948 clauses 7 to 11).
     pub fn png_data(&self) -> Vec<u8> {
         chunks(&self.bytes).filter(|(kind, _)| kind == b"IDAT").flat_map(|(_, data)| data).copied().collect()
+    }
+
+    /// What `bytes` decode to.
+    pub fn pixels(&self) -> Pixels<'_> {
+        let Samples { channels, colour, alpha } = self.samples.get_or_init(|| {
+            let bytes = Cursor::new(&self.bytes);
+            let image = match self.format {
+                PictureFormat::Jpeg { .. } => JpegDecoder::new(bytes).and_then(DynamicImage::from_decoder),
+                PictureFormat::Png => PngDecoder::new(bytes).and_then(DynamicImage::from_decoder).map(eight_bits),
+            };
+            Samples::of(image.expect("it was decoded when it came in"))
+        });
+        Pixels { channels: *channels, colour, alpha: alpha.as_deref() }
     }
 
     /// Media type of `bytes`.
     pub const fn media_type(&self) -> &'static str {
         match self.format {
-            PictureFormat::Jpeg => "image/jpeg",
+            PictureFormat::Jpeg { .. } => "image/jpeg",
             PictureFormat::Png => "image/png",
         }
     }
@@ -165,17 +208,29 @@ impl Picture {
 /// Without the samples, which would fill a screen.
 impl fmt::Debug for Picture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { format, width, height, grey, alpha, bytes, .. } = self;
-        write!(f, "Picture({format:?} {width}×{height}, grey {grey}, alpha {alpha}, {} bytes)", bytes.len())
+        let Self { format, width, height, bytes, .. } = self;
+        write!(f, "Picture({format:?} {width}×{height}, {} bytes)", bytes.len())
     }
 }
 
+impl PartialEq for Picture {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+/// A file that can be decoded.
+enum File {
+    Jpeg,
+    Png,
+}
+
 /// What the bytes are, by their first few; else what they are instead.
-fn sniff(bytes: &[u8]) -> Result<PictureFormat, &'static str> {
+fn sniff(bytes: &[u8]) -> Result<File, &'static str> {
     Err(match bytes {
         [] => "an empty file",
-        [0xFF, 0xD8, 0xFF, ..] => return Ok(PictureFormat::Jpeg),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => return Ok(PictureFormat::Png),
+        [0xFF, 0xD8, 0xFF, ..] => return Ok(File::Jpeg),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => return Ok(File::Png),
         [b'G', b'I', b'F', b'8', ..] => "a GIF picture",
         [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => "a BMP picture",
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "a WebP picture",
@@ -206,10 +261,9 @@ fn check_size(width: u32, height: u32) -> Result<(), PictureError> {
 fn from_jpeg(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
     let outline = Outline::read(bytes)?;
     let mut image = decoded(JpegDecoder::new(Cursor::new(&outline.bare)).map_err(damage)?)?;
-    let (width, height) = kind.passes();
     let upright = outline.orientation == Orientation::NoTransforms;
-    if upright && outline.plain && outline.bare.len() <= PASS_BYTES && outline.width <= width && outline.height <= height {
-        return Ok(assemble(PictureFormat::Jpeg, outline.bare, image));
+    if upright && outline.plain && kind.passes(outline.width, outline.height, outline.bare.len()) {
+        return Ok(outline.picture());
     }
     image.apply_orientation(outline.orientation);
     encode_jpeg(image, kind)
@@ -221,6 +275,13 @@ fn from_png(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
     let mut decoder = PngDecoder::new(Cursor::new(bytes)).map_err(damage)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = decoded(decoder)?;
+    if kind == PictureKind::Signature && orientation == Orientation::NoTransforms {
+        // Ink that is written in another way becomes lighter, and what embeds it need not look at its samples.
+        let good = |bare: &Vec<u8>| kind.passes(width, height, bare.len()) && (ink(bare).is_some() || one_ink(&image).is_none());
+        if let Some(bare) = bare_png(bytes).filter(good) {
+            return Ok(Picture::png(bare, eight_bits(image)));
+        }
+    }
     image.apply_orientation(orientation);
     match kind {
         PictureKind::Photo => encode_jpeg(image, kind),
@@ -246,6 +307,7 @@ fn damage(error: image::ImageError) -> PictureError {
 struct Outline {
     width: u32,
     height: u32,
+    grey: bool,
     /// Grey, or YCbCr as every reader takes it: nothing that depends on an Adobe marker.
     plain: bool,
     orientation: Orientation,
@@ -255,8 +317,14 @@ struct Outline {
 
 impl Outline {
     fn read(file: &[u8]) -> Result<Self, PictureError> {
-        let mut outline =
-            Self { width: 0, height: 0, plain: true, orientation: Orientation::NoTransforms, bare: Vec::with_capacity(file.len()) };
+        let mut outline = Self {
+            width: 0,
+            height: 0,
+            grey: false,
+            plain: true,
+            orientation: Orientation::NoTransforms,
+            bare: Vec::with_capacity(file.len()),
+        };
         outline.bare.extend([0xFF, 0xD8]);
         let (mut components, mut adobe, mut at) = (0, None, 2);
         loop {
@@ -315,13 +383,18 @@ impl Outline {
             }
         }
         match (components, adobe) {
-            (1, _) => {}
+            (1, _) => outline.grey = true,
             (3, transform) => outline.plain &= transform != Some(0),
             (4, Some(_)) => outline.plain = false,
             (4, None) => return Err(PictureError::Unsupported("a CMYK JPEG that does not say how its inks are written")),
             _ => return Err(PictureError::Damaged("no frame header".into())),
         }
         Ok(outline)
+    }
+
+    fn picture(self) -> Picture {
+        let Self { width, height, grey, bare, .. } = self;
+        Picture { format: PictureFormat::Jpeg { grey }, width, height, bytes: bare, samples: OnceLock::new() }
     }
 }
 
@@ -345,6 +418,26 @@ fn png_size(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
     Ok((width, height))
 }
 
+/// A PNG of at most 8 bits that is not interlaced, with nothing but the picture; none when it is of another kind.
+fn bare_png(bytes: &[u8]) -> Option<Vec<u8>> {
+    let [depth, _, _, _, interlaced] = bytes.get(24..29)?.try_into().ok()?;
+    if depth > 8 || interlaced != 0 {
+        return None;
+    }
+    let (mut bare, mut at) = (bytes[..8].to_vec(), 8);
+    loop {
+        let length = u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?);
+        let chunk = bytes.get(at..at + length as usize + 12)?;
+        if matches!(&chunk[4..8], b"IHDR" | b"PLTE" | b"tRNS" | b"IDAT" | b"IEND") {
+            bare.extend_from_slice(chunk);
+        }
+        at += chunk.len();
+        if &chunk[4..8] == b"IEND" {
+            return Some(bare);
+        }
+    }
+}
+
 fn encode_jpeg(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
     let image = shrunk(on_white(image), kind);
     let (width, height) = (image.width(), image.height());
@@ -358,32 +451,13 @@ fn encode_jpeg(image: DynamicImage, kind: PictureKind) -> Result<Picture, Pictur
             break;
         }
     }
-    // Decoded again, so that the samples are exactly those of the bytes.
-    let image = decoded(JpegDecoder::new(Cursor::new(&bytes)).map_err(damage)?)?;
-    Ok(assemble(PictureFormat::Jpeg, bytes, image))
-}
-
-/// The chunks of a PNG that was encoded here, as kind and data.
-fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut rest = &png[8..];
-    std::iter::from_fn(move || {
-        let (length, chunk) = rest.split_first_chunk::<4>()?;
-        let (kind, data) = chunk.split_at_checked(4)?;
-        let (data, after) = data.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        rest = after.get(4..)?; // the checksum
-        Some((kind, data))
-    })
+    Ok(Picture { format: PictureFormat::Jpeg { grey }, width, height, bytes, samples: OnceLock::new() })
 }
 
 fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
     let image = shrunk(eight_bits(image), kind);
-    let ink = match &image {
-        DynamicImage::ImageLumaA8(both) => one_ink::<2>(both.as_raw()),
-        DynamicImage::ImageRgba8(both) => one_ink::<4>(both.as_raw()),
-        _ => None,
-    };
-    if let Some(ink) = ink {
-        return encode_ink(&image, &ink);
+    if let Some(ink) = one_ink(&image) {
+        return encode_ink(&image, ink);
     }
     let colour = match image {
         DynamicImage::ImageLuma8(_) => ExtendedColorType::L8,
@@ -395,18 +469,52 @@ fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, Picture
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Sub)
         .write_image(image.as_bytes(), image.width(), image.height(), colour)
         .map_err(damage)?;
-    Ok(assemble(PictureFormat::Png, bytes, image))
+    Ok(Picture::png(bytes, image))
+}
+
+/// The chunks of a PNG whose checksums have been seen to.
+fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = png.get(8..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (length, chunk) = rest.split_first_chunk::<4>()?;
+        let (kind, data) = chunk.split_at_checked(4)?;
+        let (data, after) = data.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        rest = after.get(4..)?;
+        Some((kind, data))
+    })
+}
+
+/// Colour and bits of a PNG whose palette is one colour in even steps of opacity.
+fn ink(png: &[u8]) -> Option<([u8; 3], u8)> {
+    let find = |wanted: &[u8; 4]| chunks(png).find(|(kind, _)| kind == wanted).map(|(_, data)| data);
+    let Some(&[bits, 3, ..]) = find(b"IHDR")?.get(8..) else { return None };
+    let (palette, opacities) = (find(b"PLTE")?, find(b"tRNS")?);
+    let colour = palette.first_chunk::<3>()?;
+    // Opacities that are left out are full (ISO/IEC 15948 11.3.2.1).
+    let even = |(level, entry): (usize, &[u8])| {
+        entry == colour && opacities.get(level).copied().unwrap_or(255) as usize == level * usize::from(step(bits))
+    };
+    palette.chunks_exact(3).enumerate().all(even).then_some((*colour, bits))
 }
 
 /// The colour that all pixels have, but for those that nobody sees.
-fn one_ink<const N: usize>(samples: &[u8]) -> Option<Vec<u8>> {
-    let mut seen = samples.chunks_exact(N).filter(|pixel| pixel[N - 1] > 0).map(|pixel| &pixel[..N - 1]);
-    let ink = seen.next()?;
-    seen.all(|pixel| pixel == ink).then(|| ink.to_vec())
+fn one_ink(image: &DynamicImage) -> Option<[u8; 3]> {
+    fn only<'p>(mut seen: impl Iterator<Item = &'p [u8]>) -> Option<&'p [u8]> {
+        let ink = seen.next()?;
+        seen.all(|colour| colour == ink).then_some(ink)
+    }
+    fn seen<const N: usize>(samples: &[u8]) -> impl Iterator<Item = &[u8]> {
+        samples.chunks_exact(N).filter(|pixel| pixel[N - 1] > 0).map(|pixel| &pixel[..N - 1])
+    }
+    match image {
+        DynamicImage::ImageLumaA8(both) => only(seen::<2>(both.as_raw())).map(|grey| [grey[0]; 3]),
+        DynamicImage::ImageRgba8(both) => only(seen::<4>(both.as_raw())).and_then(|rgb| rgb.try_into().ok()),
+        _ => None,
+    }
 }
 
 /// Handwriting as a palette of one colour in as many opacities as hold its own exactly.
-fn encode_ink(image: &DynamicImage, ink: &[u8]) -> Result<Picture, PictureError> {
+fn encode_ink(image: &DynamicImage, ink: [u8; 3]) -> Result<Picture, PictureError> {
     let opacity: Vec<u8> = match image {
         DynamicImage::ImageLumaA8(both) => both.pixels().map(|pixel| pixel.0[1]).collect(),
         other => other.to_rgba8().pixels().map(|pixel| pixel.0[3]).collect(),
@@ -419,31 +527,18 @@ fn encode_ink(image: &DynamicImage, ink: &[u8]) -> Result<Picture, PictureError>
         () if exact(4) => (4, BitDepth::Four),
         () => (8, BitDepth::Eight),
     };
-    let rgb = if let [grey] = *ink { [grey; 3] } else { [ink[0], ink[1], ink[2]] };
     let levels = 1_usize << bits;
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(ColorType::Indexed);
     encoder.set_depth(depth);
-    encoder.set_palette(rgb.repeat(levels));
+    encoder.set_palette(ink.repeat(levels));
     encoder.set_trns((0..levels).map(|level| level as u8 * step(bits)).collect::<Vec<u8>>());
     encoder.set_deflate_compression(DeflateCompression::Level(6));
     encoder.set_filter(Filter::NoFilter);
     let broken = |error: png::EncodingError| PictureError::Damaged(error.to_string());
     encoder.write_header().and_then(|mut png| png.write_image_data(&packed(&opacity, width as usize, bits))).map_err(broken)?;
-    let grey = ink.len() == 1;
-    let colour = ink.repeat(opacity.len());
-    Ok(Picture {
-        format: PictureFormat::Png,
-        width,
-        height,
-        grey,
-        alpha: true,
-        bytes,
-        colour,
-        opacity: Some(opacity),
-        ink_bits: Some(bits),
-    })
+    Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
 }
 
 /// From one level of so many bits to the next.
@@ -458,17 +553,17 @@ fn packed(samples: &[u8], width: usize, bits: u8) -> Vec<u8> {
     samples.chunks_exact(width).flat_map(|row| row.chunks(per_byte).map(byte)).collect()
 }
 
-/// Joins the bytes and what they decode to.
-fn assemble(format: PictureFormat, bytes: Vec<u8>, image: DynamicImage) -> Picture {
-    let (width, height) = (image.width(), image.height());
-    let (grey, alpha) = (image.color().channel_count() <= 2, image.color().has_alpha());
-    let (colour, opacity) = match image {
-        DynamicImage::ImageLuma8(grey) => (grey.into_raw(), None),
-        DynamicImage::ImageRgb8(rgb) => (rgb.into_raw(), None),
-        DynamicImage::ImageLumaA8(both) => parted::<2>(both.as_raw()),
-        other => parted::<4>(other.into_rgba8().as_raw()),
-    };
-    Picture { format, width, height, grey, alpha, bytes, colour, opacity, ink_bits: None }
+impl Samples {
+    fn of(image: DynamicImage) -> Self {
+        let channels = if image.color().channel_count() <= 2 { 1 } else { 3 };
+        let (colour, alpha) = match image {
+            DynamicImage::ImageLuma8(grey) => (grey.into_raw(), None),
+            DynamicImage::ImageRgb8(rgb) => (rgb.into_raw(), None),
+            DynamicImage::ImageLumaA8(both) => parted::<2>(both.as_raw()),
+            other => parted::<4>(other.into_rgba8().as_raw()),
+        };
+        Self { channels, colour, alpha }
+    }
 }
 
 /// Colour and opacity apart, of samples with `N` channels of which the last is alpha.
@@ -518,8 +613,8 @@ fn over_white(colour: u8, alpha: u8) -> u8 {
 
 /// Brought to print size when it is larger than may pass.
 fn shrunk(image: DynamicImage, kind: PictureKind) -> DynamicImage {
-    let ((most_width, most_height), (to_width, to_height)) = (kind.passes(), kind.shrinks_to());
-    if image.width() <= most_width && image.height() <= most_height {
+    let (to_width, to_height) = kind.shrinks_to();
+    if kind.passes(image.width(), image.height(), 0) {
         return image;
     }
     let (width, height) = (f64::from(image.width()), f64::from(image.height()));
@@ -598,10 +693,10 @@ mod tests {
     fn a_good_photo_passes_through_and_its_samples_are_those_of_the_file() {
         let file = portrait();
         let picture = Picture::decode(&file, Photo).unwrap();
-        assert_eq!((picture.format, picture.width, picture.height), (PictureFormat::Jpeg, 465, 592));
+        assert_eq!((picture.format, picture.width, picture.height), (PictureFormat::Jpeg { grey: false }, 465, 592));
         assert_eq!(picture.bytes, file);
-        let Pixels { colour, alpha } = picture.pixels();
-        assert_eq!((colour, alpha), (image::load_from_memory(&file).unwrap().as_bytes(), None));
+        let Pixels { channels, colour, alpha } = picture.pixels();
+        assert_eq!((channels, colour, alpha), (3, image::load_from_memory(&file).unwrap().as_bytes(), None));
     }
 
     #[test]
@@ -632,7 +727,7 @@ mod tests {
     #[test]
     fn a_cmyk_photo_gets_its_true_colours() {
         let picture = Picture::decode(&hard("cmyk.jpg"), Photo).unwrap();
-        assert!(!picture.grey && picture.bytes.len() <= PHOTO_BYTES);
+        assert!(picture.bytes.len() <= PHOTO_BYTES);
         // Background, as another program (Pillow) reads it.
         assert!(near(&picture.pixels().colour[..3], [201, 223, 240], 6), "{:?}", &picture.pixels().colour[..3]);
         let mut silent = hard("cmyk.jpg");
@@ -644,33 +739,37 @@ mod tests {
     #[test]
     fn grey_stays_grey() {
         let picture = Picture::decode(&hard("gray.jpg"), Photo).unwrap();
-        assert!(picture.grey && picture.bytes == hard("gray.jpg"));
+        assert_eq!(picture.format, PictureFormat::Jpeg { grey: true });
+        assert_eq!(picture.bytes, hard("gray.jpg"));
         assert_eq!(picture.pixels().colour.len(), 465 * 592);
         let drawn = Picture::decode(&png(8, 8, |x, _| [x as u8 * 20; 4].map(|c| c | 1)), Signature).unwrap();
-        assert!(drawn.grey && drawn.alpha);
+        assert!(drawn.pixels().channels == 1 && drawn.pixels().alpha.is_some());
     }
 
     #[test]
     fn a_photo_in_png_becomes_a_light_jpeg_on_white() {
         let palette = Picture::decode(&hard("palette.png"), Photo).unwrap();
-        assert_eq!((palette.format, palette.alpha), (PictureFormat::Jpeg, false));
+        assert_eq!(palette.format, PictureFormat::Jpeg { grey: false });
         assert!(palette.bytes.len() <= PHOTO_BYTES, "{}", palette.bytes.len());
         let clear = Picture::decode(&png(40, 50, |_, _| [0, 0, 0, 0]), Photo).unwrap();
         assert!(near(clear.pixels().colour, [255; 3], 1));
         let alpha = Picture::decode(&hard("alpha.png"), Photo).unwrap();
-        assert!(!alpha.alpha && alpha.bytes.len() <= PHOTO_BYTES);
+        assert!(alpha.bytes.len() <= PHOTO_BYTES);
     }
 
     #[test]
     fn a_signature_keeps_its_ink_and_its_transparency() {
-        let picture = Picture::decode(&fs::read("samples/records/signatures/s01.png").unwrap(), Signature).unwrap();
-        assert_eq!((picture.format, picture.width, picture.height, picture.alpha), (PictureFormat::Png, 700, 305, true));
+        let file = fs::read("samples/records/signatures/s01.png").unwrap();
+        let picture = Picture::decode(&file, Signature).unwrap();
+        assert_eq!((picture.format, picture.width, picture.height), (PictureFormat::Png, 700, 305));
+        assert_eq!(picture.bytes, file, "as small as it was");
         let alpha = picture.pixels().alpha.unwrap();
         assert_eq!(alpha.len(), 700 * 305);
         assert!(alpha.contains(&0) && alpha.contains(&255));
         let again = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
         assert!(again.pixels().map(|p| &p.0[3]).eq(alpha));
         assert_eq!(Picture::decode(&picture.bytes, Signature).unwrap(), picture);
+        assert_eq!(Picture::kept(picture.bytes.clone()).unwrap().pixels(), picture.pixels());
     }
 
     #[test]
@@ -681,7 +780,7 @@ mod tests {
             for ink in [[20, 30, 120], [9, 9, 9]] {
                 let file = png(13, 5, |x, y| [ink[0], ink[1], ink[2], opacities[(x + y) as usize % opacities.len()]]);
                 let picture = Picture::decode(&file, Signature).unwrap();
-                assert_eq!(picture.ink(), Some((&ink[..if picture.grey { 1 } else { 3 }], bits)));
+                assert_eq!(picture.ink(), Some((ink, bits)));
                 let expected = image::load_from_memory(&file).unwrap().into_rgba8();
                 let drawn = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
                 assert!(
@@ -702,7 +801,7 @@ mod tests {
         let file = png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120, 255] } else { [255, 255, 255, 0] });
         let picture = Picture::decode(&file, Signature).unwrap();
         assert_eq!((picture.width, picture.height), (900, 450));
-        let Pixels { colour, alpha } = picture.pixels();
+        let Pixels { colour, alpha, .. } = picture.pixels();
         for (rgb, &alpha) in colour.chunks_exact(3).zip(alpha.unwrap()) {
             assert!(alpha < 64 || near(rgb, [20, 30, 120], 6), "{rgb:?} at {alpha}");
         }
@@ -714,7 +813,7 @@ mod tests {
         let deep = image::ImageBuffer::from_pixel(9, 7, image::Rgb([0xFFFF_u16, 0x8080, 0]));
         DynamicImage::ImageRgb16(deep).write_to(&mut file, ImageFormat::Png).unwrap();
         let picture = Picture::decode(file.get_ref(), Signature).unwrap();
-        assert_eq!(picture.pixels(), Pixels { colour: &[255, 128, 0].repeat(63), alpha: None });
+        assert_eq!(picture.pixels(), Pixels { channels: 3, colour: &[255, 128, 0].repeat(63), alpha: None });
     }
 
     #[test]

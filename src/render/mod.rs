@@ -14,6 +14,8 @@ pub use png::PngRenderer;
 pub use svg::render as svg;
 pub use text::render as text;
 
+use serde::{Deserialize, Serialize};
+
 /// Why a document cannot be rendered.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RenderError {
@@ -28,7 +30,8 @@ pub enum RenderError {
 }
 
 /// A form that a document can be given out in.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// PDF/A-3u.
     Pdf,

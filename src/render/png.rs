@@ -255,7 +255,7 @@ fn premultiplied(picture: &Picture) -> RgbaImage {
         let i = y as usize * across + x as usize;
         let alpha = pixels.alpha.map_or(255, |alpha| alpha[i]);
         let by = |c: u8| ((u16::from(c) * u16::from(alpha) + 127) / 255) as u8;
-        let [r, g, b] = if picture.grey { [pixels.colour[i]; 3] } else { [0, 1, 2].map(|channel| pixels.colour[3 * i + channel]) };
+        let [r, g, b] = if pixels.channels == 1 { [pixels.colour[i]; 3] } else { [0, 1, 2].map(|channel| pixels.colour[3 * i + channel]) };
         Rgba([by(r), by(g), by(b), alpha])
     })
 }

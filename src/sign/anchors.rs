@@ -19,7 +19,8 @@ pub struct Anchors {
     /// Found beside the roots, for what carries its signer's certificate alone, as a seal does.
     between: Vec<Certificate>,
     lists: Vec<RevocationList>,
-    /// Digests of (issuer, certificate) whose signature was found to hold: the same few signers come again and again.
+    /// Digests of (issuer, what it signed) whose signature was found to hold: the same few signers and seals come again and
+    /// again.
     checked: RwLock<HashSet<[u8; 32]>>,
 }
 
@@ -113,7 +114,7 @@ impl Anchors {
                 if let Some(foreign) = along.iter().find(|along| !path.contains(&along.der())) {
                     return Err(ChainFault::Foreign(foreign.subject()));
                 }
-                self.remember(found);
+                self.remember(&found);
                 return Ok(root);
             }
             let between = self.between.iter().chain(along);
@@ -126,14 +127,23 @@ impl Anchors {
         Err(unknown())
     }
 
+    /// Whether a seal, to the byte, is remembered.
+    pub(crate) fn knows_seal(&self, seal: &[u8]) -> bool {
+        self.knows(&of_pair(b"", seal))
+    }
+
+    /// Remembers a seal whose maker's signature holds and whose maker is believed: each licence carries the same few.
+    pub(crate) fn remember_seal(&self, seal: &[u8]) {
+        self.remember(&[of_pair(b"", seal)]);
+    }
+
     /// [`Certificate::is_issued_by`], looked up when it was found before, added to `found` when not.
     fn is_issued(&self, certificate: &Certificate, issuer: &Certificate, found: &mut Vec<[u8; 32]>) -> bool {
         if certificate.parsed().tbs_certificate().issuer() != issuer.parsed().tbs_certificate().subject() {
             return false;
         }
-        // The first digest has a fixed length, so the two cannot run together.
-        let pair = Sha256::new().chain_update(Sha256::digest(issuer.der())).chain_update(certificate.der()).finalize().into();
-        if self.checked.read().unwrap_or_else(PoisonError::into_inner).contains(&pair) {
+        let pair = of_pair(issuer.der(), certificate.der());
+        if self.knows(&pair) {
             return true;
         }
         let holds = certificate.is_issued_by(issuer);
@@ -143,9 +153,13 @@ impl Anchors {
         holds
     }
 
+    fn knows(&self, pair: &[u8; 32]) -> bool {
+        self.checked.read().unwrap_or_else(PoisonError::into_inner).contains(pair)
+    }
+
     /// Only what leads to a root is remembered, so that strangers cannot fill the memory.
-    fn remember(&self, found: Vec<[u8; 32]>) {
-        if found.is_empty() {
+    fn remember(&self, found: &[[u8; 32]]) {
+        if found.iter().all(|pair| self.knows(pair)) {
             return;
         }
         let mut checked = self.checked.write().unwrap_or_else(PoisonError::into_inner);
@@ -158,6 +172,11 @@ impl Anchors {
         let revoked = self.lists.iter().any(|list| list.revokes(certificate) && list.is_issued_by(issuer));
         if revoked { Err(ChainFault::Revoked(certificate.subject())) } else { Ok(()) }
     }
+}
+
+/// The first digest has a fixed length, so the two cannot run together. A seal names its maker itself.
+fn of_pair(issuer: &[u8], signed: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(Sha256::digest(issuer)).chain_update(signed).finalize().into()
 }
 
 fn in_time(certificate: &Certificate, at: Timestamp) -> Result<(), ChainFault> {

@@ -231,7 +231,8 @@ impl KeyList {
         Self { keys: keys.iter().map(listed).collect() }
     }
 
-    fn trusted(&self, path: &Path) -> Result<Vec<TrustedKey>, SignError> {
+    /// The keys themselves; `path` is where the list came from.
+    pub fn trusted(&self, path: &Path) -> Result<Vec<TrustedKey>, SignError> {
         let key = |listed: &ListedKey| {
             let wrong = |what: &str| SignError::key(path, format!("key `{}`: {what}; fetch the list again", listed.kid));
             check_algorithm(&listed.algorithm).map_err(|e| wrong(&e))?;

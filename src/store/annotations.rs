@@ -1,12 +1,14 @@
 //! 加注 and what was issued under them: recorded before they are signed, and never changed.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::audit::Deed;
 use super::once::Begun;
 use super::records::licence;
-use super::sql::{Row, Tx, values};
+use super::sql::{IDS_AT_ONCE, Row, Tx, Value, placeholders, values};
 use super::{Act, Licence, Store, StoreError};
 use crate::annotation::{Cap, UsePeriod};
 use crate::clock::shanghai_date;
@@ -117,7 +119,17 @@ impl Store {
                    (SELECT coalesce(max(status_index) + 1, 0) FROM annotation) AS status_index";
         let row = tx.row(sql, values![new.licence]).await?.ok_or_else(|| StoreError::corrupt("annotation", "no number"))?;
         let (number, status_index): (u32, u32) = (row.number("number")?, row.number("status_index")?);
-        let annotation = Annotation {
+        let annotation = self.numbered(act, new, number, status_index)?;
+        tx.insert(PUT_ANNOTATION, vec![annotation.row()], "").await?;
+        tx.tally(day, &licence.licence_type, "issued", 1).await?;
+        tx.audit(act, vec![annotation.recorded()]).await?;
+        tx.done(act, annotation.id.clone()).await?;
+        Ok(annotation)
+    }
+
+    /// What a new annotation will be, under its numbers.
+    pub(super) fn numbered(&self, act: &Act, new: &NewAnnotation, number: u32, status_index: u32) -> Result<Annotation, StoreError> {
+        Ok(Annotation {
             id: self.opaque_id("annotation", &[new.licence, &number.to_string()])?,
             licence: new.licence.to_owned(),
             version: new.version,
@@ -130,32 +142,7 @@ impl Store {
             kid: new.kid,
             layout_digest: new.layout_digest,
             digits: None,
-        };
-        let row = values![
-            &annotation.id,
-            new.licence,
-            new.version,
-            number,
-            status_index,
-            act.at,
-            day,
-            act.actor,
-            new.period.map(|p| p.from),
-            new.period.map(|p| p.to),
-            new.period.and_then(|p| p.capped_by).map(cap_word),
-            new.statement.bytes.clone(),
-            new.statement.sha256,
-            new.kid.to_vec(),
-            new.layout_digest,
-        ];
-        let insert = "INSERT INTO annotation (id, licence, version, number, status_index, at, day, actor, use_from, use_to, capped_by, \
-                      statement, statement_sha256, kid, layout_digest)";
-        tx.insert(insert, vec![row], "").await?;
-        tx.tally(day, &licence.licence_type, "issued").await?;
-        let after = Some(hex::encode(new.statement.sha256));
-        tx.audit(act, vec![Deed { action: "annotation.record", subject: annotation.id.clone(), before: None, after }]).await?;
-        tx.done(act, annotation.id.clone()).await?;
-        Ok(annotation)
+        })
     }
 
     /// The annotation that was recorded under the act's idempotency key before, if any.
@@ -168,17 +155,32 @@ impl Store {
 
     /// Keeps the signed capsule of a recorded annotation, and the files made of it so far. The same again is the same.
     pub async fn complete(&self, act: &Act<'_>, annotation: &str, digits: &str, files: &[IssuedFile]) -> Result<(), StoreError> {
+        self.complete_all(act, &[(annotation, digits)], files).await
+    }
+
+    /// As [`Self::complete`] for many, all in one transaction.
+    pub async fn complete_all(&self, act: &Act<'_>, signed: &[(&str, &str)], files: &[IssuedFile]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
-        let conflict = |what: &str| StoreError::Conflict { what: what.to_owned(), annotation: annotation.to_owned() };
-        match tx.row("SELECT digits FROM signature WHERE annotation = $1", values![annotation]).await? {
-            Some(row) if row.get::<String>("digits")? != digits => return Err(conflict("signature")),
-            Some(_) => {}
-            None => {
-                let sql = "INSERT INTO signature (annotation, digits, at) VALUES ($1, $2, $3)";
-                tx.run(sql, values![annotation, digits, act.at]).await?;
-                tx.audit(act, vec![Deed { action: "annotation.sign", subject: annotation.to_owned(), ..Deed::default() }]).await?;
+        let mut before = HashMap::new();
+        for chunk in signed.chunks(IDS_AT_ONCE) {
+            let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
+            for row in tx.rows(sqlx::AssertSqlSafe(sql), chunk.iter().map(|(id, _)| Value::from(*id)).collect()).await? {
+                before.insert(row.get::<String>("annotation")?, row.get::<String>("digits")?);
             }
         }
+        let (mut rows, mut deeds) = (Vec::with_capacity(signed.len()), Vec::with_capacity(signed.len()));
+        for &(annotation, digits) in signed {
+            match before.get(annotation) {
+                Some(before) if before == digits => {}
+                Some(_) => return Err(StoreError::Conflict { what: "signature".to_owned(), annotation: annotation.to_owned() }),
+                None => {
+                    rows.push(values![annotation, digits, act.at]);
+                    deeds.push(Deed { action: "annotation.sign", subject: annotation.to_owned(), ..Deed::default() });
+                }
+            }
+        }
+        tx.insert("INSERT INTO signature (annotation, digits, at)", rows, "").await?;
+        tx.audit(act, deeds).await?;
         for file in files {
             tx.put_file(act, file).await?;
         }
@@ -223,10 +225,11 @@ impl Store {
         row.ok_or_else(|| StoreError::corrupt("annotation", "no count"))?.number("made")
     }
 
-    /// Annotations that were recorded and never signed, oldest first: what a crash has left to be finished.
-    pub async fn unsigned(&self, limit: u32) -> Result<Vec<Annotation>, StoreError> {
-        let sql = format!("{ANNOTATION} {SIGNED} WHERE s.annotation IS NULL ORDER BY a.status_index LIMIT $1");
-        self.database.rows(sqlx::AssertSqlSafe(sql), values![limit]).await?.iter().map(annotation).collect()
+    /// Annotations that were recorded and never signed, from a status index on, oldest first: what a crash has left to be
+    /// finished.
+    pub async fn unsigned(&self, from: u32, limit: u32) -> Result<Vec<Annotation>, StoreError> {
+        let sql = format!("{ANNOTATION} {SIGNED} WHERE s.annotation IS NULL AND a.status_index >= $1 ORDER BY a.status_index LIMIT $2");
+        self.database.rows(sqlx::AssertSqlSafe(sql), values![from, limit]).await?.iter().map(annotation).collect()
     }
 
     /// The files of an annotation that were made so far.
@@ -240,7 +243,7 @@ impl Store {
         let sql = "SELECT * FROM issued_file WHERE sha256 = $1";
         let Some(row) = self.database.row(sql, values![*sha256]).await? else { return Ok(None) };
         let file = issued_file(&row)?;
-        let found = self.found("a.id", super::sql::Value::from(&file.annotation)).await?;
+        let found = self.found("a.id", Value::from(&file.annotation)).await?;
         Ok(found.map(|(annotation, licence)| (file, annotation, licence)))
     }
 
@@ -254,11 +257,43 @@ impl Store {
         self.found("a.statement_sha256", (*sha256).into()).await
     }
 
-    async fn found(&self, column: &str, value: super::sql::Value) -> Result<Option<(Annotation, Licence)>, StoreError> {
+    async fn found(&self, column: &str, value: Value) -> Result<Option<(Annotation, Licence)>, StoreError> {
         let sql =
             format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE {column} = $1 ORDER BY a.status_index LIMIT 1");
         let row = self.database.row(sqlx::AssertSqlSafe(sql), vec![value]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
+    }
+}
+
+pub(super) const PUT_ANNOTATION: &str = "INSERT INTO annotation (id, licence, version, number, status_index, at, day, actor, use_from, \
+                                         use_to, capped_by, statement, statement_sha256, kid, layout_digest)";
+
+impl Annotation {
+    /// The row of [`PUT_ANNOTATION`].
+    pub(super) fn row(&self) -> Vec<Value> {
+        values![
+            &self.id,
+            &self.licence,
+            self.version,
+            self.number,
+            self.status_index,
+            self.at,
+            shanghai_date(self.at),
+            &self.actor,
+            self.period.map(|p| p.from),
+            self.period.map(|p| p.to),
+            self.period.and_then(|p| p.capped_by).map(cap_word),
+            self.statement.bytes.clone(),
+            self.statement.sha256,
+            self.kid.to_vec(),
+            self.layout_digest,
+        ]
+    }
+
+    /// For the audit trail.
+    pub(super) fn recorded(&self) -> Deed<'static> {
+        let after = Some(hex::encode(self.statement.sha256));
+        Deed { action: "annotation.record", subject: self.id.clone(), before: None, after }
     }
 }
 

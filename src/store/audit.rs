@@ -151,17 +151,22 @@ impl Store {
         row.map(|row| row.instant("at")).transpose()
     }
 
-    /// The first record version whose bytes are not those of its digest.
+    /// The first record version whose bytes, or whose pictures', are not those of its digest.
     async fn changed_record(&self) -> Result<Option<Tampered>, StoreError> {
         let (mut licence, mut version) = (String::new(), 0i64);
         loop {
-            let sql = "SELECT licence, version, record, sha256 FROM record_version WHERE (licence, version) > ($1, $2) \
-                       ORDER BY licence, version LIMIT 500";
+            let sql = "SELECT licence, version, record, r.sha256, photo, p.bytes AS portrait, signature, s.bytes AS autograph \
+                       FROM record_version r LEFT JOIN picture p ON p.sha256 = photo LEFT JOIN picture s ON s.sha256 = signature \
+                       WHERE (licence, version) > ($1, $2) ORDER BY licence, version LIMIT 500";
             let rows = self.database.rows(sql, values![&licence, version]).await?;
             let Some(last) = rows.last() else { return Ok(None) };
             (licence, version) = (last.get("licence")?, last.get("version")?);
             for row in &rows {
-                if <[u8; 32]>::from(Sha256::digest(row.get::<&[u8]>("record")?)) != row.array("sha256")? {
+                let is = |bytes: &'static str, digest| {
+                    let bytes: Option<&[u8]> = row.get(bytes)?;
+                    Ok::<_, StoreError>(bytes.map(|bytes| Sha256::digest(bytes).into()) == row.maybe_array::<32>(digest)?)
+                };
+                if !(is("record", "sha256")? && is("portrait", "photo")? && is("autograph", "signature")?) {
                     return Ok(Some(Tampered::Record { licence: row.get("licence")?, version: row.number("version")? }));
                 }
             }
@@ -208,8 +213,26 @@ impl Tx {
 impl AuditEntry {
     /// Over everything but the hash itself.
     fn digest(&self) -> [u8; 32] {
-        let bare = Self { hash: String::new(), ..self.clone() };
-        Sha256::digest(serde_json_canonicalizer::to_vec(&bare).expect("text and small numbers always have a canonical form")).into()
+        Sha256::digest(self.canonical()).into()
+    }
+
+    /// RFC 8785, which for names in order, text and whole numbers is what `serde_json` writes.
+    fn canonical(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct InOrder<'a> {
+            action: &'a str,
+            actor: &'a str,
+            after: &'a Option<String>,
+            at: Timestamp,
+            before: &'a Option<String>,
+            prev: &'a str,
+            reason: &'a Option<String>,
+            seq: u64,
+            subject: &'a str,
+        }
+        let Self { seq, at, actor, action, subject, reason, before, after, prev, hash: _ } = self;
+        let bare = InOrder { action, actor, after, at: *at, before, prev, reason, seq: *seq, subject };
+        serde_json::to_vec(&bare).expect("text and numbers always have a JSON form")
     }
 }
 
@@ -226,4 +249,26 @@ fn entry(row: &Row) -> Result<AuditEntry, StoreError> {
         prev: hex::encode(row.array::<32>("prev")?),
         hash: hex::encode(row.array::<32>("hash")?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_canonical_form_is_the_canonical_form() {
+        let entry = AuditEntry {
+            seq: 9_007_199_254_740_991,
+            at: Timestamp::from_microsecond(1_772_413_200_000_001).unwrap(),
+            actor: "clerk \"7\" \\ /\u{7f}\u{1}\u{1f}\u{8}\u{c}\n\r\t".to_owned(),
+            action: "licence.load".to_owned(),
+            subject: "𠮷\u{2028}é".to_owned(),
+            reason: None,
+            before: Some(String::new()),
+            after: Some("京".to_owned()),
+            prev: "00".to_owned(),
+            hash: String::new(),
+        };
+        assert_eq!(entry.canonical(), serde_json_canonicalizer::to_vec(&entry).unwrap());
+    }
 }

@@ -3,21 +3,28 @@
 use std::ops::Range;
 use std::path::Path as Folder;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::aws::AmazonS3Builder;
+use futures_util::TryStreamExt as _;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{ClientConfigKey, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, RetryConfig};
 use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
+
+/// How long a store elsewhere may take, all attempts together: less than a request may, so that it is told why.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The blob store, open.
 #[derive(Clone, Debug)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    /// Whether the files are on a disk of this machine, which can be full.
+    folder: bool,
 }
 
 impl Blobs {
@@ -30,7 +37,14 @@ impl Blobs {
                 // Needed once in a process; whoever came first has chosen the same.
                 let _ = rustls::crypto::ring::default_provider().install_default();
                 let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-                let s3 = AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(failed)?;
+                let retry = RetryConfig { max_retries: 3, retry_timeout: PATIENCE, ..RetryConfig::default() };
+                let s3 = AmazonS3Builder::from_env()
+                    .with_bucket_name(bucket)
+                    .with_retry(retry)
+                    .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), "3s")
+                    .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), format!("{}s", PATIENCE.as_secs()))
+                    .build()
+                    .map_err(failed)?;
                 Arc::new(PrefixStore::new(s3, Path::from(prefix)))
             }
             None => {
@@ -39,7 +53,7 @@ impl Blobs {
                 Arc::new(LocalFileSystem::new_with_prefix(address).map_err(failed)?.with_fsync(true))
             }
         };
-        Ok(Self { store })
+        Ok(Self { store, folder: !address.starts_with("s3://") })
     }
 
     /// Keeps the bytes, unless they are there already. Answers when they are on the disk.
@@ -74,9 +88,17 @@ impl Blobs {
         }
     }
 
-    /// Whether the blob store answers. For `/readyz`.
+    /// Whether files can be kept: the disk has room, or the bucket is there. For `/readyz`.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.fetch_range(&[0; 32], 0..1).await.map(drop)
+        let probe = Path::from("probe");
+        let asked = if self.folder {
+            self.store.put(&probe, "a file".into()).await.map(drop)
+        } else {
+            // Nothing is written, for a bucket may keep each version for ever. A file that is not there would look the same
+            // without a bucket; a list does not.
+            self.store.list(Some(&probe)).try_next().await.map(drop)
+        };
+        asked.map_err(|cause| StoreError::Blob { blob: probe.to_string(), cause })
     }
 }
 

@@ -1,14 +1,24 @@
-//! Bulk reissue in steps. A step is one transaction: the licences it reissues and how far it came are kept together, so a
-//! job goes on where it was after any crash, on any node, and no licence is reissued twice.
+//! Bulk reissue in steps: the next version of many licences and what is stated in it, recorded in one transaction with how
+//! far the job came. So a job goes on where it was after any crash, on any node, and no licence is reissued twice.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
+use super::annotations::PUT_ANNOTATION;
 use super::audit::Deed;
 use super::once::Begun;
-use super::search::Search;
-use super::sql::{Row, values};
-use super::{Act, Store, StoreError};
+use super::records::{Form, PUT_VERSION, next_version, outline, reissued, successor};
+use super::search::{Filter, Search};
+use super::sql::{IDS_AT_ONCE, Row, Value, placeholders, values};
+use super::{Act, Annotation, NewAnnotation, Store, StoreError, status_of};
+use crate::annotation::UsePeriod;
+use crate::clock::shanghai_date;
+use crate::record::{Record, Status};
+use crate::render::Format;
+use crate::statement::Statement;
 
 /// A bulk reissue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +27,8 @@ pub struct Job {
     pub id: String,
     /// Which licences.
     pub search: Search,
+    /// The files to make of each; without any, they are made when first asked for.
+    pub formats: Vec<Format>,
     /// Who asked for it.
     pub actor: String,
     /// Why.
@@ -27,8 +39,10 @@ pub struct Job {
     pub total: u64,
     /// How many are reissued.
     pub done: u64,
-    /// How many could not be: no longer in force, or versions used up.
+    /// How many could not be.
     pub failed: u64,
+    /// How many could not be, by reason: the code of a refusal, `versions-used-up`, `invalid`.
+    pub reasons: BTreeMap<String, u64>,
     /// Whether it goes on.
     pub state: JobState,
     /// When it last got on.
@@ -59,9 +73,76 @@ impl JobState {
     }
 }
 
+/// A licence that a job has come to: its record in force, without pictures.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its id.
+    pub licence: String,
+    /// Licence type.
+    pub licence_type: String,
+    /// The layout's face under which this version was annotated last, if it was: its page could be set.
+    pub set_under: Option<[u8; 32]>,
+    version: u16,
+    status: Status,
+    json: Vec<u8>,
+    sha256: [u8; 32],
+    photo: Option<[u8; 32]>,
+    signature: Option<[u8; 32]>,
+}
+
+/// What a candidate will be.
+pub struct Successor {
+    /// Its record as the rule and the statement look at it. Nothing may be drawn from it.
+    pub record: Record,
+    form: Form,
+}
+
+impl Candidate {
+    /// The same content as the next version; none when versions are used up.
+    pub fn successor(&self) -> Result<Option<Successor>, StoreError> {
+        let Some(version) = next_version(self.version) else { return Ok(None) };
+        let (value, json) = successor(&self.licence, &self.json, version)?;
+        let record = outline(&self.licence, value, self.status)?;
+        let form = Form { sha256: Sha256::digest(&json).into(), json, photo: self.photo, signature: self.signature };
+        Ok(Some(Successor { record, form }))
+    }
+}
+
+/// A licence to be reissued, and what is stated in its new version.
+pub struct Reissue {
+    /// The new version.
+    pub successor: Successor,
+    /// Use period; none for types without one.
+    pub period: Option<UsePeriod>,
+    /// What will be signed.
+    pub statement: Statement,
+    /// Id of the key that will sign.
+    pub kid: [u8; 2],
+    /// The layout's face.
+    pub layout_digest: [u8; 32],
+}
+
+/// A step of a job that has been thought through: each licence it came to, and what becomes of it. Only the register's own
+/// order counts, so this is what [`Store::next`] gave.
+pub struct Step {
+    /// When: the instant of all its annotations.
+    pub at: Timestamp,
+    /// The licences, and what each is reissued as, or the reason why it is not.
+    pub licences: Vec<(Candidate, Result<Reissue, &'static str>)>,
+    /// Whether there are no more.
+    pub last: bool,
+}
+
+impl Step {
+    /// Where the next step begins.
+    pub fn end(&self) -> Option<String> {
+        self.licences.last().map(|(candidate, _)| candidate.licence.clone())
+    }
+}
+
 impl Store {
     /// Files a bulk reissue of all that a search finds; its page settings do not count.
-    pub async fn create_job(&self, act: &Act<'_>, search: &Search) -> Result<Job, StoreError> {
+    pub async fn create_job(&self, act: &Act<'_>, search: &Search, formats: &[Format]) -> Result<Job, StoreError> {
         let mut tx = match self.begin(act).await? {
             Begun::Before(answer) => return Ok(answer),
             Begun::Now(tx) => tx,
@@ -75,59 +156,134 @@ impl Store {
         let job = Job {
             id: self.opaque_id("job", &[&number.to_string()])?,
             search,
+            formats: formats.to_vec(),
             actor: act.actor.to_owned(),
             reason: act.reason.map(ToOwned::to_owned),
             at,
             total: total.number("total")?,
             done: 0,
             failed: 0,
+            reasons: BTreeMap::new(),
             state: JobState::Running,
             changed: at,
             after: None,
         };
         let search = serde_json::to_vec(&job.search).map_err(|e| StoreError::corrupt("job.search", e))?;
-        let sql = "INSERT INTO job (id, number, search, actor, reason, at, total, done, failed, state, changed) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 'running', $6)";
-        tx.run(sql, values![&job.id, number, search, act.actor, act.reason, at, job.total as i64]).await?;
+        let formats = serde_json::to_string(&job.formats).map_err(|e| StoreError::corrupt("job.formats", e))?;
+        let sql = "INSERT INTO job (id, number, search, formats, actor, reason, at, total, done, failed, state, changed) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'running', $7)";
+        tx.run(sql, values![&job.id, number, search, formats, act.actor, act.reason, at, job.total as i64]).await?;
         tx.audit(act, vec![Deed { action: "job.create", subject: job.id.clone(), ..Deed::default() }]).await?;
         tx.done(act, job).await
     }
 
-    /// Takes the oldest running job one step on, up to `most` licences; none when nothing runs. Any node may call this at
-    /// any time.
-    pub async fn step_job(&self, at: Timestamp, most: u32) -> Result<Option<Job>, StoreError> {
-        let mut tx = self.database.write().await?;
+    /// The oldest job that is not done.
+    pub async fn running_job(&self) -> Result<Option<Job>, StoreError> {
         let sql = "SELECT * FROM job WHERE state = 'running' ORDER BY number LIMIT 1";
-        let Some(row) = tx.row(sql, values![]).await? else { return Ok(None) };
-        let mut job = job(&row)?;
-        let mut filter = self.filter(&job.search)?.1;
-        if let Some(after) = &job.after {
-            filter.following("id", after.as_str().into(), after);
+        self.database.row(sql, values![]).await?.map(|row| job(&row)).transpose()
+    }
+
+    /// The licences that a job comes to next, up to `most`: those after `after`, or after what it has done.
+    pub async fn next(&self, job: &Job, after: Option<&str>, most: u32) -> Result<Vec<Candidate>, StoreError> {
+        let (sql, values) = self.of_job(job, after.or(job.after.as_deref()))?.select(
+            "SELECT licence.id, licence_type, status, licence.version, r.record, r.sha256, r.photo, r.signature, \
+             (SELECT a.layout_digest FROM annotation a WHERE a.licence = licence.id AND a.version = licence.version \
+             ORDER BY a.number DESC LIMIT 1) AS set_under \
+             FROM licence JOIN record_version r ON r.licence = licence.id AND r.version = licence.version",
+            &format!("ORDER BY id LIMIT {most}"),
+        );
+        let candidate = |row: &Row| {
+            Ok(Candidate {
+                licence: row.get("id")?,
+                licence_type: row.get("licence_type")?,
+                set_under: row.maybe_array("set_under")?,
+                version: row.number("version")?,
+                status: status_of(row.get("status")?)?,
+                json: row.get("record")?,
+                sha256: row.array("sha256")?,
+                photo: row.maybe_array("photo")?,
+                signature: row.maybe_array("signature")?,
+            })
+        };
+        self.database.rows(sqlx::AssertSqlSafe(sql), values).await?.iter().map(candidate).collect()
+    }
+
+    /// Takes a job one step on: new versions, their annotations and the job itself, all or none. Gives the annotations, which
+    /// are to be signed. None when the step no longer holds, because a licence has changed since or another node was faster.
+    pub async fn step_job(&self, job: &Job, step: &Step) -> Result<Option<(Job, Vec<Annotation>)>, StoreError> {
+        let mut tx = self.database.write().await?;
+        let at = step.at;
+        let act = Act { actor: &job.actor, at, reason: job.reason.as_deref(), once: None };
+        let now = tx.row("SELECT state, after FROM job WHERE id = $1", values![&job.id]).await?;
+        let now = now.map(|row| Ok::<_, StoreError>((row.get::<String>("state")?, row.get::<Option<String>>("after")?))).transpose()?;
+        if now != Some((JobState::Running.as_str().to_owned(), job.after.clone())) {
+            return Ok(None);
         }
-        let (sql, values) = filter.select("SELECT id FROM licence", &format!("ORDER BY id LIMIT {most}"));
-        let licences = tx.rows(sqlx::AssertSqlSafe(sql), values).await?;
-        let reason = job.reason.clone();
-        let act = Act { actor: &job.actor, at, reason: reason.as_deref(), once: None };
-        let (mut done, mut failed) = (0, 0);
-        for row in &licences {
-            match tx.reissue(&act, row.get("id")?).await {
-                Ok(_) => done += 1,
-                Err(StoreError::NotInForce { .. } | StoreError::VersionsUsedUp(_)) => failed += 1,
-                Err(error) => return Err(error),
+        let (sql, values) = self.of_job(job, job.after.as_deref())?.select(
+            "SELECT id, version, status, (SELECT coalesce(max(a.number), 0) FROM annotation a WHERE a.licence = licence.id) AS made \
+             FROM licence",
+            &format!("ORDER BY id LIMIT {}", step.licences.len() + usize::from(step.last)),
+        );
+        let found = tx.rows(sqlx::AssertSqlSafe(sql), values).await?;
+        if found.len() != step.licences.len() {
+            return Ok(None);
+        }
+        let sql = "SELECT coalesce(max(status_index) + 1, 0) AS status_index FROM annotation";
+        let row = tx.row(sql, values![]).await?.ok_or_else(|| StoreError::corrupt("annotation", "no number"))?;
+        let mut status_index: u32 = row.number("status_index")?;
+
+        let mut job = Job { changed: at, after: step.end().or(job.after.clone()), ..job.clone() };
+        let (mut versions, mut deeds, mut annotations) = (Vec::new(), Vec::new(), Vec::new());
+        // Those with annotations: what these say in the status list changes.
+        let (mut annotated, mut types) = (Vec::new(), BTreeMap::<_, u32>::new());
+        for (row, (was, becomes)) in found.iter().zip(&step.licences) {
+            let (id, made): (&str, u32) = (row.get("id")?, row.number("made")?);
+            if id != was.licence || row.number::<u16>("version")? != was.version || status_of(row.get("status")?)? != was.status {
+                return Ok(None);
             }
+            let reissue = match becomes {
+                Ok(reissue) => reissue,
+                Err(why) => {
+                    job.failed += 1;
+                    *job.reasons.entry((*why).to_owned()).or_default() += 1;
+                    continue;
+                }
+            };
+            let Reissue { successor: Successor { record, form }, statement, .. } = reissue;
+            let Reissue { period, kid, layout_digest, .. } = *reissue;
+            let version = record.version;
+            let new = NewAnnotation { licence: id, version, period, statement, kid, layout_digest, per_day: None };
+            let annotation = self.numbered(&act, &new, made + 1, status_index)?;
+            status_index += 1;
+            versions.push(form.row(&act, id, version));
+            deeds.extend([reissued(id, was.sha256, form.sha256), annotation.recorded()]);
+            if made > 0 {
+                annotated.push(was.licence.clone());
+            }
+            *types.entry(&was.licence_type).or_default() += 1;
+            annotations.push(annotation);
         }
-        job.done += done;
-        job.failed += failed;
-        job.changed = at;
-        match licences.last() {
-            Some(last) if licences.len() == most as usize => job.after = Some(last.get("id")?),
-            _ => job.state = JobState::Finished,
+        tx.insert(PUT_VERSION, versions, "").await?;
+        for chunk in annotations.chunks(IDS_AT_ONCE) {
+            let sql = format!("UPDATE licence SET version = version + 1 WHERE id IN {}", placeholders(1, chunk.len()));
+            tx.run(sqlx::AssertSqlSafe(sql), chunk.iter().map(|annotation| Value::from(&annotation.licence)).collect()).await?;
         }
-        let sql = "UPDATE job SET done = $2, failed = $3, after = $4, state = $5, changed = $6 WHERE id = $1";
-        let state = job.state.as_str();
-        tx.run(sql, values![&job.id, job.done as i64, job.failed as i64, job.after.clone(), state, at]).await?;
+        let seq = tx.audit(&act, deeds).await?;
+        tx.list_status(&annotated, seq).await?;
+        tx.insert(PUT_ANNOTATION, annotations.iter().map(Annotation::row).collect(), "").await?;
+        for (licence_type, count) in types {
+            tx.tally(shanghai_date(at), licence_type, "issued", count).await?;
+        }
+        job.done += annotations.len() as u64;
+        if step.last {
+            job.state = JobState::Finished;
+        }
+        let reasons = serde_json::to_string(&job.reasons).map_err(|e| StoreError::corrupt("job.reasons", e))?;
+        let sql = "UPDATE job SET done = $2, failed = $3, reasons = $4, after = $5, state = $6, changed = $7 WHERE id = $1";
+        let (done, failed, state) = (job.done as i64, job.failed as i64, job.state.as_str());
+        tx.run(sql, values![&job.id, done, failed, reasons, job.after.clone(), state, at]).await?;
         tx.commit().await?;
-        Ok(Some(job))
+        Ok(Some((job, annotations)))
     }
 
     /// Stops a running job; what it has done stays done.
@@ -150,6 +306,15 @@ impl Store {
     pub async fn jobs(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
         self.database.rows("SELECT * FROM job ORDER BY number DESC LIMIT $1", values![limit]).await?.iter().map(job).collect()
     }
+
+    /// The licences of a job, in their order, after this one.
+    fn of_job(&self, job: &Job, after: Option<&str>) -> Result<Filter, StoreError> {
+        let mut filter = self.filter(&job.search)?.1;
+        if let Some(after) = after {
+            filter.following("id", after.into(), after);
+        }
+        Ok(filter)
+    }
 }
 
 fn job(row: &Row) -> Result<Job, StoreError> {
@@ -158,12 +323,14 @@ fn job(row: &Row) -> Result<Job, StoreError> {
     Ok(Job {
         id: row.get("id")?,
         search: serde_json::from_slice(row.get("search")?).map_err(|e| StoreError::corrupt("job.search", e))?,
+        formats: serde_json::from_str(row.get("formats")?).map_err(|e| StoreError::corrupt("job.formats", e))?,
         actor: row.get("actor")?,
         reason: row.get("reason")?,
         at: row.instant("at")?,
         total: row.number("total")?,
         done: row.number("done")?,
         failed: row.number("failed")?,
+        reasons: serde_json::from_str(row.get("reasons")?).map_err(|e| StoreError::corrupt("job.reasons", e))?,
         state: states.into_iter().find(|s| s.as_str() == state).ok_or_else(|| StoreError::corrupt("job.state", state))?,
         changed: row.instant("changed")?,
         after: row.get("after")?,

@@ -6,6 +6,7 @@
 //! is committed, with its line in the audit trail; what failed has left nothing behind.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ mod annotations;
 mod audit;
 mod backup;
 pub mod blobs;
+mod disk;
 mod jobs;
 mod once;
 mod postgres;
@@ -34,7 +36,7 @@ mod status_list;
 pub use annotations::{Annotation, History, IssuedFile, NewAnnotation};
 pub use audit::{AuditEntry, AuditQuery, AuditReport, Tampered};
 pub use backup::restore;
-pub use jobs::{Job, JobState};
+pub use jobs::{Candidate, Job, JobState, Reissue, Step, Successor};
 pub use records::{Filed, LoadChange, LoadOutcome};
 pub use search::{Expiring, Page, Search, Tally};
 pub use status_list::{Standing, StatusHead};
@@ -43,6 +45,7 @@ pub use status_list::{Standing, StatusHead};
 pub struct Store {
     database: sql::Database,
     index_key: Option<[u8; 32]>,
+    probes: AtomicU8,
 }
 
 /// What the register is opened for.
@@ -251,7 +254,7 @@ impl Store {
             Access::Read => None,
             Access::Write { index_key, .. } => Some(index_key),
         };
-        let store = Self { database, index_key };
+        let store = Self { database, index_key, probes: AtomicU8::default() };
         if index_key.is_some() {
             store.check_index_key().await?;
         }
@@ -263,7 +266,8 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         let sql = "INSERT INTO setting (name, value) VALUES ('probe', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        tx.run(sql, values![[0; 32]]).await?;
+        // Another value each time: SQLite does not write what is there already.
+        tx.run(sql, values![[self.probes.fetch_add(1, Ordering::Relaxed); 32]]).await?;
         tx.commit().await
     }
 

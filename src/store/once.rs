@@ -22,18 +22,21 @@ impl Store {
     /// The answer that a change under the act's key got before, if it was made.
     pub(super) async fn answered<T: DeserializeOwned>(&self, act: &Act<'_>) -> Result<Option<T>, StoreError> {
         let Some(once) = act.once else { return Ok(None) };
-        let row = self.database.row(KEPT, values![act.actor, once.key]).await?;
-        row.map(|row| answer(&row, &once)).transpose()
+        let mark = self.database.mark().await?;
+        let Some(row) = self.database.row(KEPT, values![act.actor, once.key]).await? else { return Ok(None) };
+        if let Some(mark) = mark {
+            mark.reached().await?;
+        }
+        answer(&row, &once).map(Some)
     }
 
     /// Begins a change, unless it was made before under the same key.
     pub(super) async fn begin<T: DeserializeOwned>(&self, act: &Act<'_>) -> Result<Begun<T>, StoreError> {
         let mut tx = self.database.write().await?;
         let Some(once) = act.once else { return Ok(Begun::Now(tx)) };
-        match tx.row(KEPT, values![act.actor, once.key]).await? {
-            Some(row) => answer(&row, &once).map(Begun::Before),
-            None => Ok(Begun::Now(tx)),
-        }
+        let Some(row) = tx.row(KEPT, values![act.actor, once.key]).await? else { return Ok(Begun::Now(tx)) };
+        tx.settled().await?;
+        answer(&row, &once).map(Begun::Before)
     }
 }
 

@@ -1,12 +1,24 @@
 //! Opening a register in PostgreSQL, which any number of nodes may share.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Connection as _;
 use sqlx::migrate::MigrateDatabase as _;
 use sqlx::postgres::{PgPoolOptions, Postgres};
 
+use super::disk::Disk;
 use super::sql::Database;
 use super::{Access, StoreError};
 
-const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/postgres/0001_register.sql"))];
+const MIGRATIONS: [(&str, &str); 2] =
+    [("register", include_str!("migrations/postgres/0001_register.sql")), ("bulk", include_str!("migrations/postgres/0002_bulk.sql"))];
+
+/// How long somebody waits for a connection, also while the server starts; a fifth of it at most between two attempts.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection that has rested for longer is tried before it is used: the server may have gone away.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// Connections of one node.
 const CONNECTIONS: u32 = 16;
@@ -19,7 +31,16 @@ pub(super) async fn open(url: &str, access: &Access) -> Result<Database, StoreEr
         }
         Postgres::create_database(url).await?;
     }
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await?;
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).test_before_acquire(false);
+    let pool = pool.before_acquire(|connection, about| {
+        Box::pin(async move {
+            if about.idle_for > RESTED {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    });
+    let pool = pool.connect(url).await?;
     let migrated: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&pool).await?;
     if !migrated && !create {
         return Err(StoreError::Missing("PostgreSQL".to_owned()));
@@ -31,5 +52,6 @@ pub(super) async fn open(url: &str, access: &Access) -> Result<Database, StoreEr
         let found = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&pool).await?;
         super::same_schema(found, MIGRATIONS.len())?;
     }
-    Ok(Database::Postgres { pool, writes })
+    let writer = writes.then(|| Arc::new(Disk::postgres(pool.clone())));
+    Ok(Database::Postgres { pool, writer })
 }

@@ -1,9 +1,11 @@
 //! Licences and the versions of their records: loading, reissue, the steps of a licence's life.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
-use jiff::civil::date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -11,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 use super::audit::Deed;
 use super::once::Begun;
 use super::search::folded;
-use super::sql::{Row, Tx, Value, placeholders, values};
+use super::sql::{IDS_AT_ONCE, Row, Tx, Value, placeholders, values};
 use super::{Act, Licence, Store, StoreError, status_of};
-use crate::record::{Options, Record, Status};
+use crate::record::{Fault, Holder, Picture, Record, Status};
 
 /// A licence with one version of its record, as it was filed.
 #[derive(Clone, Debug)]
@@ -22,10 +24,14 @@ pub struct Filed {
     pub licence: Licence,
     /// Which version of the record this is.
     pub version: u16,
-    /// Canonical JSON (RFC 8785), pictures included.
+    /// Canonical JSON (RFC 8785). Its pictures are `sha256:` and a digest, or in what was filed early `data:`.
     pub json: Vec<u8>,
     /// SHA-256 over it.
     pub sha256: [u8; 32],
+    /// The photo of that digest.
+    pub photo: Option<Vec<u8>>,
+    /// The signature of that digest.
+    pub signature: Option<Vec<u8>>,
     /// When it was filed.
     pub at: Timestamp,
     /// By whom.
@@ -73,20 +79,84 @@ struct State {
 }
 
 impl Filed {
-    /// The record, with the licence's present status. Decodes its pictures: not for an async thread.
+    /// The record, with the licence's present status.
     pub fn record(&self) -> Result<Record, StoreError> {
-        let value: Json = serde_json::from_slice(&self.json).map_err(|e| StoreError::corrupt(&self.licence.id, e))?;
-        // What was accepted once is not examined again.
-        let options = Options { today: date(2000, 1, 1), lenient_identifiers: true };
-        let read = Record::from_json(&value, &self.licence.id, None, &options).record;
-        let record =
-            read.map_err(|faults| StoreError::corrupt(&self.licence.id, faults.first().map_or(String::new(), ToString::to_string)))?;
-        Ok(Record { status: self.licence.status, ..record })
+        let mut value = parsed(&self.licence.id, &self.json)?;
+        for (name, picture) in [("photo", &self.photo), ("signature", &self.signature)] {
+            if let Some(bytes) = picture {
+                value["holder"][name] = format!("data:;base64,{}", BASE64.encode(bytes)).into();
+            }
+        }
+        read(&self.licence.id, &value, self.licence.status)
+    }
+
+    /// The record as the rule and the statement look at it: see [`outline`].
+    pub fn outline(&self) -> Result<Record, StoreError> {
+        outline(&self.licence.id, parsed(&self.licence.id, &self.json)?, self.licence.status)
     }
 }
 
-const FILED: &str = "SELECT licence.*, r.version AS filed, r.record, r.sha256, r.at, r.actor, r.reason FROM licence \
-                     JOIN record_version r ON r.licence = licence.id";
+fn parsed(licence: &str, json: &[u8]) -> Result<Json, StoreError> {
+    serde_json::from_slice(json).map_err(|e| StoreError::corrupt(licence, e))
+}
+
+fn read(licence: &str, value: &Json, status: Status) -> Result<Record, StoreError> {
+    let faults = |faults: Vec<Fault>| StoreError::corrupt(licence, faults.first().map_or(String::new(), ToString::to_string));
+    let record = Record::from_kept_json(value, licence).map_err(faults)?;
+    Ok(Record { status, ..record })
+}
+
+/// A record whose pictures are a single pixel each: decoding the true ones would be most of the work, and rule, statement
+/// and places on the page ask only whether they are there. Nothing may be drawn from it.
+pub(super) fn outline(licence: &str, mut value: Json, status: Status) -> Result<Record, StoreError> {
+    static PIXEL: LazyLock<Arc<Picture>> = LazyLock::new(|| Arc::new(Picture::pixel()));
+    let mut pixel = |name: &str| (!value["holder"][name].take().is_null()).then(|| Arc::clone(&PIXEL));
+    let (photo, signature) = (pixel("photo"), pixel("signature"));
+    let record = read(licence, &value, status)?;
+    Ok(Record { holder: Holder { photo, signature, ..record.holder }, ..record })
+}
+
+/// A record as it is filed: its canonical JSON, where a picture is the digest of its bytes.
+pub(super) struct Form {
+    pub json: Vec<u8>,
+    pub sha256: [u8; 32],
+    pub photo: Option<[u8; 32]>,
+    pub signature: Option<[u8; 32]>,
+}
+
+impl Form {
+    /// Of a record, under another version number. The status is the licence's, and not that of one version.
+    fn of(record: &Record, version: u16) -> Self {
+        let Holder { photo, signature, .. } = &record.holder;
+        let [photo, signature] = [photo, signature].map(|picture| picture.as_deref().map(|p| Sha256::digest(&p.bytes).into()));
+        let holder = Holder { photo: None, signature: None, ..record.holder.clone() };
+        let bare = Record { version, status: Status::Valid, holder, ..record.clone() };
+        let mut value = serde_json::to_value(&bare).expect("text and small numbers always have a JSON form");
+        let named = |digest: [u8; 32]| format!("sha256:{}", hex::encode(digest));
+        value["holder"]["photo"] = photo.map(named).into();
+        value["holder"]["signature"] = signature.map(named).into();
+        let json = canonical(&value);
+        Self { sha256: Sha256::digest(&json).into(), json, photo, signature }
+    }
+
+    /// The row of [`PUT_VERSION`].
+    pub fn row(&self, act: &Act, licence: &str, version: u16) -> Vec<Value> {
+        let [photo, signature] = [self.photo, self.signature].map(|digest| digest.map(Vec::from));
+        values![licence, version, self.json.clone(), self.sha256, photo, signature, act.at, act.actor, act.reason]
+    }
+}
+
+/// The JSON of a filed record as the next version.
+pub(super) fn successor(licence: &str, json: &[u8], version: u16) -> Result<(Json, Vec<u8>), StoreError> {
+    let mut value = parsed(licence, json)?;
+    value["version"] = version.into();
+    let json = canonical(&value);
+    Ok((value, json))
+}
+
+const FILED: &str = "SELECT licence.*, r.version AS filed, r.record, r.sha256, r.at, r.actor, r.reason, \
+                     p.bytes AS photo, s.bytes AS signature FROM licence JOIN record_version r ON r.licence = licence.id \
+                     LEFT JOIN picture p ON p.sha256 = r.photo LEFT JOIN picture s ON s.sha256 = r.signature";
 
 impl Store {
     /// Loads records, each on its own merits, all in one transaction: hundreds at a time are much faster than one by one.
@@ -109,12 +179,12 @@ impl Store {
     async fn load_chunk(&self, tx: &mut Tx, act: &Act<'_>, records: &[Record]) -> Result<Vec<LoadOutcome>, StoreError> {
         let ids = records.iter().map(|r| self.licence_id(&r.licence_type, &r.number)).collect::<Result<Vec<_>, _>>()?;
         let mut states = states(tx, &ids).await?;
-        let (mut outcomes, mut deeds, mut versions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut outcomes, mut deeds, mut versions, mut pictures) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
         // Latest row per licence: a statement must not change a row twice.
         let (mut rows, mut changed) = (BTreeMap::new(), Vec::new());
         for (record, id) in records.iter().zip(ids) {
             let known = states.get(&id);
-            let (change, state, json) = match decide(record, known) {
+            let (change, state, form) = match decide(record, known) {
                 Ok(decided) => decided,
                 Err(why) => {
                     let version = known.map_or(record.version, |state| state.version);
@@ -125,8 +195,12 @@ impl Store {
             if change != LoadChange::Equal {
                 let before = known.map(State::word);
                 deeds.push(Deed { action: "licence.load", subject: id.clone(), before, after: Some(state.word()) });
-                if let Some(json) = json {
-                    versions.push(values![&id, state.version, json, state.sha256, act.at, act.actor, act.reason]);
+                if let Some(form) = form {
+                    versions.push(form.row(act, &id, state.version));
+                    let Holder { photo, signature, .. } = &record.holder;
+                    for (digest, picture) in [(form.photo, photo), (form.signature, signature)] {
+                        pictures.extend(digest.zip(picture.as_deref()));
+                    }
                 }
                 rows.insert(id.clone(), self.licence_row(&id, record, &state)?);
                 if known.is_some() {
@@ -146,6 +220,8 @@ impl Store {
              name_key = excluded.name_key, employer_key = excluded.employer_key",
         )
         .await?;
+        let pictures = pictures.into_iter().map(|(sha256, picture)| values![sha256, picture.bytes.clone()]).collect();
+        tx.insert("INSERT INTO picture (sha256, bytes)", pictures, "ON CONFLICT (sha256) DO NOTHING").await?;
         tx.insert(PUT_VERSION, versions, "").await?;
         if !deeds.is_empty() {
             let seq = tx.audit(act, deeds).await?;
@@ -156,25 +232,45 @@ impl Store {
 
     /// The licence with its record in force.
     pub async fn licence(&self, id: &str) -> Result<Option<Filed>, StoreError> {
-        let sql = format!("{FILED} AND r.version = licence.version WHERE id = $1");
+        let sql = format!("{FILED} WHERE r.version = licence.version AND id = $1");
         self.database.row(sqlx::AssertSqlSafe(sql), values![id]).await?.map(|row| filed(&row)).transpose()
+    }
+
+    /// The licence with its record in force, if it is that person's.
+    pub async fn licence_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<Filed>, StoreError> {
+        let sql = format!("{FILED} AND r.version = licence.version WHERE id = $1 AND holder_key = $2");
+        let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?]).await?;
+        row.map(|row| filed(&row)).transpose()
     }
 
     /// The licence with any version of its record.
     pub async fn licence_version(&self, id: &str, version: u16) -> Result<Option<Filed>, StoreError> {
-        let sql = format!("{FILED} AND r.version = $2 WHERE id = $1");
+        let sql = format!("{FILED} WHERE r.version = $2 AND id = $1");
         self.database.row(sqlx::AssertSqlSafe(sql), values![id, version]).await?.map(|row| filed(&row)).transpose()
+    }
+
+    /// Licences with one version each of their records, in no order.
+    pub async fn licence_versions(&self, wanted: &[(&str, u16)]) -> Result<Vec<Filed>, StoreError> {
+        let mut found = Vec::with_capacity(wanted.len());
+        for chunk in wanted.chunks(IDS_AT_ONCE / 2) {
+            let sql = format!("{FILED} WHERE (r.licence, r.version) IN (VALUES {})", placeholders(chunk.len(), 2));
+            let values = chunk.iter().flat_map(|&(licence, version)| values![licence, version]).collect();
+            for row in self.database.rows(sqlx::AssertSqlSafe(sql), values).await? {
+                found.push(filed(&row)?);
+            }
+        }
+        Ok(found)
     }
 
     /// The licence of that type and number, with its record in force.
     pub async fn licence_numbered(&self, licence_type: &str, number: &str) -> Result<Option<Filed>, StoreError> {
-        let sql = format!("{FILED} AND r.version = licence.version WHERE licence_type = $1 AND number = $2");
+        let sql = format!("{FILED} WHERE r.version = licence.version AND licence_type = $1 AND number = $2");
         self.database.row(sqlx::AssertSqlSafe(sql), values![licence_type, number]).await?.map(|row| filed(&row)).transpose()
     }
 
     /// All licences of a person, whatever their status, by type and number.
     pub async fn licences_of(&self, id_type: &str, id_number: &str) -> Result<Vec<Filed>, StoreError> {
-        let sql = format!("{FILED} AND r.version = licence.version WHERE holder_key = $1 ORDER BY licence_type, number");
+        let sql = format!("{FILED} WHERE r.version = licence.version AND holder_key = $1 ORDER BY licence_type, number");
         let key = self.holder_key(id_type, id_number)?;
         self.database.rows(sqlx::AssertSqlSafe(sql), values![key]).await?.iter().map(filed).collect()
     }
@@ -253,18 +349,15 @@ impl Tx {
         if licence.status != Status::Valid {
             return Err(StoreError::NotInForce { licence: id.to_owned(), status: licence.status });
         }
-        let sql = "SELECT record, sha256 FROM record_version WHERE licence = $1 AND version = $2";
+        let sql = "SELECT record, sha256, photo, signature FROM record_version WHERE licence = $1 AND version = $2";
         let row = self.row(sql, values![id, licence.version]).await?.ok_or_else(|| StoreError::corrupt(id, "no record"))?;
-        let before = hex::encode(row.array::<32>("sha256")?);
-        let mut record: Json = serde_json::from_slice(row.get("record")?).map_err(|e| StoreError::corrupt(id, e))?;
         licence.version = next_version(licence.version).ok_or_else(|| StoreError::VersionsUsedUp(id.to_owned()))?;
-        record["version"] = licence.version.into();
-        let json = canonical(&record);
-        let sha256: [u8; 32] = Sha256::digest(&json).into();
-        self.insert(PUT_VERSION, vec![values![id, licence.version, json, sha256, act.at, act.actor, act.reason]], "").await?;
+        let (_, json) = successor(id, row.get("record")?, licence.version)?;
+        let sha256 = Sha256::digest(&json).into();
+        let form = Form { json, sha256, photo: row.maybe_array("photo")?, signature: row.maybe_array("signature")? };
+        self.insert(PUT_VERSION, vec![form.row(act, id, licence.version)], "").await?;
         self.run("UPDATE licence SET version = $2 WHERE id = $1", values![id, licence.version]).await?;
-        let after = Some(hex::encode(sha256));
-        let seq = self.audit(act, vec![Deed { action: "licence.reissue", subject: id.to_owned(), before: Some(before), after }]).await?;
+        let seq = self.audit(act, vec![reissued(id, row.array("sha256")?, sha256)]).await?;
         self.list_status(&[id.to_owned()], seq).await?;
         Ok(licence)
     }
@@ -274,22 +367,25 @@ impl Tx {
 const LOAD_CHUNK: usize = 250;
 /// For a registration without an end.
 const NO_END: &str = "9999-12-31";
-const PUT_VERSION: &str = "INSERT INTO record_version (licence, version, record, sha256, at, actor, reason)";
+pub(super) const PUT_VERSION: &str = "INSERT INTO record_version (licence, version, record, sha256, photo, signature, at, actor, reason)";
 
-/// What becomes of a licence when a record is loaded, and the JSON to file if it is a new version; or why it must not be.
-fn decide(record: &Record, known: Option<&State>) -> Result<(LoadChange, State, Option<Vec<u8>>), String> {
-    let file = |version: u16| {
-        // The status is the licence's, and not that of one version.
-        let json = canonical(&Record { version, status: Status::Valid, ..record.clone() });
-        let sha256: [u8; 32] = Sha256::digest(&json).into();
-        (json, sha256)
-    };
+/// For the audit trail: the record before and after.
+pub(super) fn reissued(licence: &str, before: [u8; 32], after: [u8; 32]) -> Deed<'static> {
+    let [before, after] = [before, after].map(|sha256| Some(hex::encode(sha256)));
+    Deed { action: "licence.reissue", subject: licence.to_owned(), before, after }
+}
+
+/// What becomes of a licence when a record is loaded, and what to file if it is a new version; or why it must not be.
+fn decide(record: &Record, known: Option<&State>) -> Result<(LoadChange, State, Option<Form>), String> {
     let loaded = |version, status, sha256| State { version, status, loaded_status: record.status, serial: record.serial.clone(), sha256 };
     let Some(known) = known else {
-        let (json, sha256) = file(record.version);
-        return Ok((LoadChange::New, loaded(record.version, record.status, sha256), Some(json)));
+        let form = Form::of(record, record.version);
+        return Ok((LoadChange::New, loaded(record.version, record.status, form.sha256), Some(form)));
     };
-    let same = file(known.version).1 == known.sha256;
+    // What was filed early has its pictures inside.
+    let inside =
+        || -> [u8; 32] { Sha256::digest(canonical(&Record { version: known.version, status: Status::Valid, ..record.clone() })).into() };
+    let same = Form::of(record, known.version).sha256 == known.sha256 || known.sha256 == inside();
     let anew = record.status == Status::Valid && !same && !matches!(known.status, Status::Valid | Status::Suspended);
     let status = if record.status == known.loaded_status { known.status } else { record.status };
     // A licence that has ended begins again only by a new registration, which is another record.
@@ -307,8 +403,8 @@ fn decide(record: &Record, known: Option<&State>) -> Result<(LoadChange, State, 
         ));
     }
     let version = next_version(known.version).ok_or_else(|| StoreError::VersionsUsedUp(record.number.clone()).to_string())?;
-    let (json, sha256) = file(version);
-    Ok((LoadChange::NewVersion, loaded(version, status, sha256), Some(json)))
+    let form = Form::of(record, version);
+    Ok((LoadChange::NewVersion, loaded(version, status, form.sha256), Some(form)))
 }
 
 impl State {
@@ -324,7 +420,7 @@ fn may_become(from: Status, to: Status) -> bool {
     matches!((from, to), (Valid, Suspended) | (Suspended, Valid) | (Valid | Suspended, Cancelled | Revoked | Withdrawn))
 }
 
-fn next_version(version: u16) -> Option<u16> {
+pub(super) fn next_version(version: u16) -> Option<u16> {
     Some(version + 1).filter(|&next| next <= 999)
 }
 
@@ -372,6 +468,8 @@ fn filed(row: &Row) -> Result<Filed, StoreError> {
         version: row.number("filed")?,
         json: row.get("record")?,
         sha256: row.array("sha256")?,
+        photo: row.get("photo")?,
+        signature: row.get("signature")?,
         at: row.instant("at")?,
         actor: row.get("actor")?,
         reason: row.get("reason")?,

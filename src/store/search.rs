@@ -73,12 +73,13 @@ impl Store {
     pub async fn search(&self, search: &Search) -> Result<Page<Licence>, StoreError> {
         let limit = search.limit.unwrap_or(50).clamp(1, 500) as usize;
         let (lead, mut filter) = self.filter(search)?;
+        // A column that must equal something leaves the order to the id.
+        let lead = if matches!(lead, "number_key" | "name_key" | "employer_key" | "expires") { lead } else { "id" };
         if let Some(after) = &search.after {
             let sql = format!("SELECT {lead} AS lead FROM licence WHERE id = $1");
             let row = self.database.row(sqlx::AssertSqlSafe(sql), values![after]).await?;
             let row = row.ok_or_else(|| StoreError::NotFound { what: "page after", id: after.clone() })?;
-            let last = if lead == "holder_key" { Value::from(row.array::<32>("lead")?) } else { Value::from(row.get::<String>("lead")?) };
-            filter.following(lead, last, after);
+            filter.following(lead, Value::from(row.get::<String>("lead")?), after);
         }
         let order = if lead == "id" { "id".to_owned() } else { format!("{lead}, id") };
         let (sql, values) = filter.select("SELECT * FROM licence", &format!("ORDER BY {order} LIMIT {}", limit + 1));
@@ -111,7 +112,7 @@ impl Store {
     /// Counts a refusal, for the charts.
     pub async fn count_refusal(&self, act: &Act<'_>, licence_type: &str, code: &str) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
-        tx.tally(crate::clock::shanghai_date(act.at), licence_type, &format!("refused/{code}")).await?;
+        tx.tally(crate::clock::shanghai_date(act.at), licence_type, &format!("refused/{code}"), 1).await?;
         tx.commit().await
     }
 
@@ -139,13 +140,13 @@ impl Store {
             filter.all_of("holder_key =", Some(self.holder_key(id_type, id_number)?));
         }
         for (name, text) in texts {
-            filter.all_of(&format!("{} >=", column(name)), Some(&text));
+            filter.from(name == lead, column(name), Some(text.clone()));
             // A range, because every index can do that; no character is greater than this one.
             filter.all_of(&format!("{} <", column(name)), Some(format!("{text}\u{10FFFF}")));
         }
         let status = search.status.as_deref().map(status_of).transpose()?;
         filter.all_of(&format!("{} =", column("status")), status.map(Status::as_str));
-        filter.all_of(&format!("{} >=", column("expires")), search.expires_from);
+        filter.from(lead == "expires", column("expires"), search.expires_from.map(|day| day.to_string()));
         filter.all_of(&format!("{} <", column("expires")), search.expires_before);
         filter.all_of(&format!("{} =", column("licence_type")), search.licence_type.as_deref());
         Ok((lead, filter))
@@ -164,10 +165,10 @@ fn tells(column: &str, text: &str) -> isize {
 }
 
 impl super::sql::Tx {
-    pub(super) async fn tally(&mut self, day: Date, licence_type: &str, kind: &str) -> Result<(), StoreError> {
-        let sql = "INSERT INTO tally (day, licence_type, kind, count) VALUES ($1, $2, $3, 1) \
-                   ON CONFLICT (day, licence_type, kind) DO UPDATE SET count = tally.count + 1";
-        self.run(sql, values![day, licence_type, kind]).await.map(drop)
+    pub(super) async fn tally(&mut self, day: Date, licence_type: &str, kind: &str, count: u32) -> Result<(), StoreError> {
+        let sql = "INSERT INTO tally (day, licence_type, kind, count) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (day, licence_type, kind) DO UPDATE SET count = tally.count + excluded.count";
+        self.run(sql, values![day, licence_type, kind, count]).await.map(drop)
     }
 }
 
@@ -183,6 +184,9 @@ pub(super) fn folded(text: &str) -> String {
 pub(super) struct Filter {
     conditions: Vec<String>,
     values: Vec<Value>,
+    /// Where the leading column begins. Not said beside a later beginning: of two, a database may take the first, and pass
+    /// over all that stands between them.
+    begin: Option<(String, String)>,
 }
 
 impl Filter {
@@ -194,17 +198,34 @@ impl Filter {
         }
     }
 
+    /// `column >= text`, where there is one; whether that column leads.
+    fn from(&mut self, leads: bool, column: String, text: Option<String>) {
+        if leads {
+            self.begin = text.map(|text| (column, text));
+        } else {
+            self.all_of(&format!("{column} >="), text);
+        }
+    }
+
     /// Only what comes after (last, id) in the order of (column, id).
     pub fn following(&mut self, column: &str, last: Value, id: &str) {
         if column == "id" {
             return self.all_of("id >", Some(id));
+        }
+        match (&self.begin, &last) {
+            // That page was another search's.
+            (Some((_, begin)), Value::Text(Some(last))) if last < begin => return,
+            _ => self.begin = None,
         }
         self.values.extend([last, Value::from(id)]);
         let places = self.values.len();
         self.conditions.push(format!("({column}, id) > (${}, ${places})", places - 1));
     }
 
-    pub fn select(self, select: &str, tail: &str) -> (String, Vec<Value>) {
+    pub fn select(mut self, select: &str, tail: &str) -> (String, Vec<Value>) {
+        if let Some((column, text)) = self.begin.take() {
+            self.all_of(&format!("{column} >="), Some(text));
+        }
         let place = if self.conditions.is_empty() { String::new() } else { format!("WHERE {}", self.conditions.join(" AND ")) };
         (format!("{select} {place} {tail}"), self.values)
     }

@@ -1,5 +1,6 @@
 //! What the two databases have in common: values, rows and transactions. Each statement is written once, for both.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use sqlx::postgres::{PgPool, PgRow, PgTransaction, Postgres};
@@ -7,6 +8,7 @@ use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow, SqliteTransaction};
 use sqlx::{Decode, Row as _, SqlSafeStr, Type};
 
 use super::StoreError;
+use super::disk::{Disk, Mark};
 
 /// The values of one statement.
 macro_rules! values {
@@ -27,9 +29,9 @@ macro_rules! bind {
 /// An open database.
 pub(super) enum Database {
     /// Readers beside the one writer; a database that was opened to look things up has no writer.
-    Sqlite { readers: SqlitePool, writer: Option<SqlitePool>, _lock: Option<std::fs::File> },
+    Sqlite { readers: SqlitePool, writer: Option<(SqlitePool, Arc<Disk>)>, _lock: Option<std::fs::File> },
     /// Writers take turns by an advisory lock, across all nodes.
-    Postgres { pool: PgPool, writes: bool },
+    Postgres { pool: PgPool, writer: Option<Arc<Disk>> },
 }
 
 /// The advisory lock of writers: "certpres" in ASCII.
@@ -40,13 +42,25 @@ impl Database {
     /// numbers have no gaps; the constraints in the schema hold all the same.
     pub async fn write(&self) -> Result<Tx, StoreError> {
         match self {
-            Self::Sqlite { writer: Some(writer), .. } => Ok(Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)),
-            Self::Postgres { pool, writes: true } => {
-                let mut tx = Tx::Postgres(pool.begin().await?);
-                tx.run("SELECT pg_advisory_xact_lock($1)", values![WRITERS]).await?;
+            Self::Sqlite { writer: Some((pool, disk)), .. } => {
+                let mark = disk.mark().await?;
+                Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, mark))
+            }
+            Self::Postgres { pool, writer: Some(disk) } => {
+                let mark = disk.mark().await?;
+                let mut tx = Tx::Postgres(pool.begin().await?, mark);
+                tx.run("SELECT pg_advisory_xact_lock($1), set_config('synchronous_commit', 'off', true)", values![WRITERS]).await?;
                 Ok(tx)
             }
             _ => Err(StoreError::ReadOnly),
+        }
+    }
+
+    /// To be asked for before reading what is to be on the disk when it is answered. None where nothing is written.
+    pub async fn mark(&self) -> Result<Option<Mark>, StoreError> {
+        match self {
+            Self::Sqlite { writer: Some((_, disk)), .. } | Self::Postgres { writer: Some(disk), .. } => disk.mark().await.map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -54,7 +68,7 @@ impl Database {
         match self {
             Self::Sqlite { readers, writer, .. } => {
                 readers.close().await;
-                if let Some(writer) = writer {
+                if let Some((writer, _)) = writer {
                     writer.close().await;
                 }
             }
@@ -94,23 +108,23 @@ impl Drop for Timed {
 
 /// A transaction that may write; dropped without [`Tx::commit`], it has never been.
 pub(super) enum Tx {
-    Sqlite(SqliteTransaction<'static>),
-    Postgres(PgTransaction<'static>),
+    Sqlite(SqliteTransaction<'static>, Mark),
+    Postgres(PgTransaction<'static>, Mark),
 }
 
 impl Tx {
     /// How many rows the statement changed.
     pub async fn run(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite(tx) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
-            Self::Postgres(tx) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
+            Self::Sqlite(tx, _) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx, _) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
         })
     }
 
     pub async fn rows(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite(tx) => wrap(Row::Sqlite, bind!(sql, values).fetch_all(&mut **tx).await?),
-            Self::Postgres(tx) => wrap(Row::Postgres, bind!(sql, values).fetch_all(&mut **tx).await?),
+            Self::Sqlite(tx, _) => wrap(Row::Sqlite, bind!(sql, values).fetch_all(&mut **tx).await?),
+            Self::Postgres(tx, _) => wrap(Row::Postgres, bind!(sql, values).fetch_all(&mut **tx).await?),
         })
     }
 
@@ -122,9 +136,13 @@ impl Tx {
     pub async fn insert(&mut self, insert: &str, rows: Vec<Vec<Value>>, conflict: &str) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while let Some(width) = rows.peek().map(Vec::len) {
-            // SQLite looks up each placeholder's name from the first on, so that twice the values take four times as long.
             let chunk: Vec<_> = rows.by_ref().take(VALUES_AT_ONCE / width).collect();
-            let sql = format!("{insert} VALUES {} {conflict}", placeholders(chunk.len(), width));
+            let places = match self {
+                // SQLite looks up each numbered placeholder from the first on, so that twice as many take four times as long.
+                Self::Sqlite(..) => vec![format!("({})", vec!["?"; width].join(",")); chunk.len()].join(","),
+                Self::Postgres(..) => placeholders(chunk.len(), width),
+            };
+            let sql = format!("{insert} VALUES {places} {conflict}");
             self.run(sqlx::AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
         }
         Ok(())
@@ -133,16 +151,28 @@ impl Tx {
     /// Makes it so. What this has answered survives power loss.
     pub async fn commit(self) -> Result<(), StoreError> {
         let _timed = Timed::new("commit");
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
-        }
-        Ok(())
+        let mark = match self {
+            Self::Sqlite(tx, mark) => tx.commit().await.map(|()| mark),
+            Self::Postgres(tx, mark) => tx.commit().await.map(|()| mark),
+        };
+        mark?.reached().await
+    }
+
+    /// Ends it without a change, when what it has read is on the disk.
+    pub async fn settled(self) -> Result<(), StoreError> {
+        let mark = match self {
+            Self::Sqlite(_tx, mark) => mark,
+            Self::Postgres(_tx, mark) => mark,
+        };
+        mark.reached().await
     }
 }
 
-/// In one statement of many rows.
-const VALUES_AT_ONCE: usize = 480;
+/// In one statement of many rows; SQLite takes 32,766.
+const VALUES_AT_ONCE: usize = 6000;
+
+/// In one list of ids to look up.
+pub(super) const IDS_AT_ONCE: usize = 400;
 
 /// `($1, $2), ($3, $4)` for two rows of two.
 pub(super) fn placeholders(rows: usize, width: usize) -> String {
@@ -223,8 +253,12 @@ impl Row {
     }
 
     pub fn array<const N: usize>(&self, column: &'static str) -> Result<[u8; N], StoreError> {
-        let bytes: &[u8] = self.get(column)?;
-        bytes.try_into().map_err(|e| StoreError::corrupt(column, e))
+        self.maybe_array(column)?.ok_or_else(|| StoreError::corrupt(column, "none"))
+    }
+
+    pub fn maybe_array<const N: usize>(&self, column: &'static str) -> Result<Option<[u8; N]>, StoreError> {
+        let bytes: Option<&[u8]> = self.get(column)?;
+        bytes.map(|bytes| bytes.try_into().map_err(|e| StoreError::corrupt(column, e))).transpose()
     }
 }
 

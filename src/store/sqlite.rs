@@ -2,15 +2,21 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use super::disk::Disk;
 use super::sql::Database;
 use super::{Access, StoreError};
 
-const MIGRATIONS: [(&str, &str); 1] = [("register", include_str!("migrations/sqlite/0001_register.sql"))];
+const MIGRATIONS: [(&str, &str); 2] =
+    [("register", include_str!("migrations/sqlite/0001_register.sql")), ("bulk", include_str!("migrations/sqlite/0002_bulk.sql"))];
+
+/// How long somebody waits for their turn to write: less than a request may take, so that it is told why.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How many may read at the same time.
 const READERS: u32 = 8;
@@ -19,8 +25,8 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
     let disk = |cause| StoreError::Disk { place: path.display().to_string(), cause };
     let options = SqliteConnectOptions::new()
         .filename(path)
-        // Each commit reaches the disk before it is answered.
-        .synchronous(SqliteSynchronous::Full)
+        // Each commit reaches the disk before it is answered, by `Disk`.
+        .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .pragma("temp_store", "memory")
@@ -35,21 +41,38 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
                 return Err(StoreError::Missing(path.display().to_string()));
             }
             let lock = lock(path)?;
-            let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+            let pool = patient(1).idle_timeout(None).max_lifetime(None).after_release(|writer, _| Box::pin(is_sound(writer)));
             let options = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+            // A bulk reissue touches pages all over the register: what stays in memory is written once instead of again and
+            // again. The log is carried over by `Disk`, beside the work; here only when that cannot keep up (128 MB).
+            let options = options.pragma("cache_size", "-131072").pragma("wal_autocheckpoint", "32768");
             (Some(pool.connect_with(options).await?), Some(lock))
         }
     };
     if !path.exists() {
         return Err(StoreError::Missing(path.display().to_string()));
     }
-    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "1")).await?;
+    let readers = patient(READERS).connect_with(options.pragma("query_only", "1")).await?;
     let migrations = super::migrations(MIGRATIONS);
     match &writer {
         Some(writer) => migrations.run(writer).await.map_err(|error| super::migration_error(error, MIGRATIONS.len()))?,
         None => check(&readers).await?,
     }
-    Ok(Database::Sqlite { readers, writer, _lock: lock })
+    let disk = || Arc::new(Disk::sqlite(beside(path, "-wal"), readers.clone()));
+    Ok(Database::Sqlite { writer: writer.map(|writer| (writer, disk())), readers: readers.clone(), _lock: lock })
+}
+
+/// So many connections. They cannot go away as those to a server can, so they are not tried before they are used.
+fn patient(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).test_before_acquire(false)
+}
+
+/// Whether a connection can be used again. After a commit that the disk has refused, SQLite has undone the transaction by
+/// itself, and the driver still believes in it.
+async fn is_sound(writer: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // An undoing that is still under way comes first.
+    writer.ping().await?;
+    Ok(!writer.is_in_transaction())
 }
 
 /// Made for its owner alone: what lies in it is about persons.
@@ -78,11 +101,16 @@ async fn check(readers: &SqlitePool) -> Result<(), StoreError> {
     super::same_schema(found, MIGRATIONS.len())
 }
 
+/// The file that belongs to a database.
+fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
 /// Held for as long as the register is open, and let go by the system however the process ends.
 fn lock(database: &Path) -> Result<File, StoreError> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    let path = PathBuf::from(path);
+    let path = beside(database, ".lock");
     let disk = |cause| StoreError::Disk { place: path.display().to_string(), cause };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(disk)?;
     match file.try_lock() {

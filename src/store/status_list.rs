@@ -1,6 +1,6 @@
 //! What the public status list says of each issued version.
 
-use super::sql::{Row, Tx, Value, placeholders, values};
+use super::sql::{IDS_AT_ONCE, Row, Tx, Value, placeholders, values};
 use super::{Store, StoreError};
 
 /// Where an annotation stands that is not in force; the numbers are those of the status list's two bits.
@@ -52,18 +52,18 @@ impl Store {
 impl Tx {
     /// Brings the list up to date for licences that have changed. `seq` is the audit entry of the change.
     pub(super) async fn list_status(&mut self, licences: &[String], seq: i64) -> Result<(), StoreError> {
-        if licences.is_empty() {
-            return Ok(());
+        for chunk in licences.chunks(IDS_AT_ONCE) {
+            let places = placeholders(1, chunk.len() + 1);
+            let sql = format!(
+                "INSERT INTO status_list (status_index, standing, changed) \
+                 SELECT a.status_index, CASE WHEN l.status = 'suspended' THEN 2 WHEN l.status <> 'valid' THEN 3 \
+                 WHEN a.version < l.version THEN 1 ELSE 0 END, $1 FROM annotation a JOIN licence l ON l.id = a.licence \
+                 WHERE a.licence IN ({} ON CONFLICT (status_index) DO UPDATE SET standing = excluded.standing, changed = excluded.changed",
+                places.strip_prefix("($1, ").expect("at least one licence")
+            );
+            let values = std::iter::once(Value::from(seq)).chain(chunk.iter().map(Value::from)).collect();
+            self.run(sqlx::AssertSqlSafe(sql), values).await?;
         }
-        let places = placeholders(1, licences.len() + 1);
-        let sql = format!(
-            "INSERT INTO status_list (status_index, standing, changed) \
-             SELECT a.status_index, CASE WHEN l.status = 'suspended' THEN 2 WHEN l.status <> 'valid' THEN 3 \
-             WHEN a.version < l.version THEN 1 ELSE 0 END, $1 FROM annotation a JOIN licence l ON l.id = a.licence \
-             WHERE a.licence IN ({} ON CONFLICT (status_index) DO UPDATE SET standing = excluded.standing, changed = excluded.changed",
-            places.strip_prefix("($1, ").expect("at least one licence")
-        );
-        let values = std::iter::once(Value::from(seq)).chain(licences.iter().map(Value::from)).collect();
-        self.run(sqlx::AssertSqlSafe(sql), values).await.map(drop)
+        Ok(())
     }
 }

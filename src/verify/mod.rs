@@ -19,7 +19,7 @@ mod service;
 mod status_list;
 
 pub use register::{Database, Entry, Question, Register, RegisterError, Report, ask_store};
-pub use service::Service;
+pub use service::{Service, cause};
 pub use status_list::{ENTRIES, Packed, StatusClaims, StatusList, StatusListError, StatusLists, StatusToken};
 
 /// Whom to believe, and as of when to answer.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, Limits, imageops};
+use image::codecs::jpeg::JpegDecoder;
+use image::{DynamicImage, GrayImage, ImageDecoder as _, ImageFormat, imageops};
 use rxing::common::{BitMatrix, GlobalHistogramBinarizer, HybridBinarizer};
 use rxing::qrcode::cpp_port::decoder::Decode;
 use rxing::qrcode::cpp_port::detector::{FindFinderPatterns, GenerateFinderPatternSets, SampleQR};
@@ -31,8 +32,11 @@ impl PictureError {
             Self::TooLarge(width, height) => Reason {
                 zh: format!("图片过大（{width}×{height} 像素），请缩小后重试"),
                 en: format!(
-                    "The picture is too large ({width} × {height}); at most {} million pixels and {LONGEST_SIDE} a side are read",
-                    MOST_PIXELS / 1_000_000
+                    "The picture is too large ({width} × {height}); at most {LONGEST_SIDE} pixels a side and {} million in all are \
+                     read, {} million with transparency, {} million of a progressive JPEG",
+                    MOST_PIXELS / 1_000_000,
+                    MOST_MEMORY / 4_000_000,
+                    MOST_KEPT_WHOLE / 1_000_000
                 ),
             },
             Self::Broken(cause) => Reason { zh: format!("图片损坏：{cause}"), en: format!("The picture is damaged: {cause}") },
@@ -43,8 +47,10 @@ impl PictureError {
 /// A good phone's photograph; checked against the header before anything is decoded.
 const MOST_PIXELS: u64 = 64_000_000;
 const LONGEST_SIDE: u32 = 20_000;
-/// What decoding may allocate: such a photograph in four channels of 8 bits.
-const MOST_MEMORY: u64 = 4 * MOST_PIXELS;
+/// The same for JPEG files of several scans.
+const MOST_KEPT_WHOLE: u64 = 24_000_000;
+/// Samples of a PNG: such a photograph in three channels of 8 bits.
+const MOST_MEMORY: usize = 3 * MOST_PIXELS as usize;
 /// The longer side of the copies that are searched, in this order: most photographs are read in the first.
 const SIDES: [u32; 4] = [1600, 3600, 900, 2400];
 /// A picture smaller than this is also searched enlarged: a finder needs two pixels for each module.
@@ -109,32 +115,76 @@ pub(super) fn judge(judge: &Judge, codes: &[String]) -> Result<Genuine, Refusal>
 
 /// The picture in greys, upon white. Size first, from the header.
 fn decode(bytes: &[u8]) -> Result<GrayImage, PictureError> {
-    let format = match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
-        _ => return Err(PictureError::NotAPicture),
-    };
-    let broken = |error: image::ImageError| PictureError::Broken(error.to_string());
-    let reader = || ImageReader::with_format(Cursor::new(bytes), format);
-    let (width, height) = reader().into_dimensions().map_err(broken)?;
-    if u64::from(width) * u64::from(height) > MOST_PIXELS || width.max(height) > LONGEST_SIDE {
-        return Err(PictureError::TooLarge(width, height));
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Png) => decode_png(bytes),
+        Ok(ImageFormat::Jpeg) => decode_jpeg(bytes),
+        _ => Err(PictureError::NotAPicture),
     }
-    let mut reader = reader();
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MOST_MEMORY);
-    reader.limits(limits);
-    let picture = reader.decode().map_err(broken)?;
-    Ok(if picture.color().has_alpha() { upon_white(&picture) } else { picture.into_luma8() })
 }
 
-fn upon_white(picture: &DynamicImage) -> GrayImage {
-    let picture = picture.to_luma_alpha8();
-    let mut luma = GrayImage::new(picture.width(), picture.height());
-    for (to, from) in luma.pixels_mut().zip(picture.pixels()) {
-        let [grey, alpha] = from.0.map(u16::from);
-        to.0 = [((grey * alpha + 255 * (255 - alpha)) / 255) as u8];
+/// Pixels and nothing else: a colour profile or a text may inflate to anything.
+fn decode_png(bytes: &[u8]) -> Result<GrayImage, PictureError> {
+    let broken = |error: png::DecodingError| PictureError::Broken(error.to_string());
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: MOST_MEMORY });
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    let header = decoder.read_header_info().map_err(broken)?;
+    let (width, height) = bounded((header.width, header.height), MOST_PIXELS)?;
+    let mut reader = decoder.read_info().map_err(broken)?;
+    let size = reader.output_buffer_size().filter(|size| *size <= MOST_MEMORY).ok_or(PictureError::TooLarge(width, height))?;
+    let mut samples = vec![0; size];
+    let frame = reader.next_frame(&mut samples).map_err(broken)?;
+    let pixels = samples.chunks_exact(frame.color_type.samples());
+    let greys = pixels.map(|pixel| match *pixel {
+        [grey] => grey,
+        [grey, alpha] => upon_white(grey, alpha),
+        [red, green, blue] => luma(red, green, blue),
+        [red, green, blue, alpha] => upon_white(luma(red, green, blue), alpha),
+        _ => 0,
+    });
+    let luma = GrayImage::from_raw(width, height, greys.collect());
+    luma.ok_or_else(|| PictureError::Broken("its rows and its size differ".to_owned()))
+}
+
+fn decode_jpeg(bytes: &[u8]) -> Result<GrayImage, PictureError> {
+    let broken = |error: image::ImageError| PictureError::Broken(error.to_string());
+    let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(broken)?;
+    bounded(decoder.dimensions(), if is_kept_whole(bytes) { MOST_KEPT_WHOLE } else { MOST_PIXELS })?;
+    Ok(DynamicImage::from_decoder(decoder).map_err(broken)?.into_luma8())
+}
+
+/// Whether a JPEG is another than a baseline one by its markers (ITU-T T.81 B.1.1.3): its coefficients are kept until its last
+/// scan, six bytes for each pixel.
+fn is_kept_whole(jpeg: &[u8]) -> bool {
+    let mut rest = jpeg.get(2..).unwrap_or_default();
+    loop {
+        match rest {
+            [0xff, 0xff, ..] => rest = &rest[1..],
+            [0xff, 0xc2 | 0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, ..] => return true,
+            [0xff, 0xda, ..] => return false,
+            [0xff, _, high, low, ..] => {
+                let Some(next) = rest.get(2 + usize::from(u16::from_be_bytes([*high, *low]))..) else { return true };
+                rest = next;
+            }
+            _ => return true,
+        }
     }
-    luma
+}
+
+fn bounded((width, height): (u32, u32), most: u64) -> Result<(u32, u32), PictureError> {
+    let fits = u64::from(width) * u64::from(height) <= most && width.max(height) <= LONGEST_SIDE;
+    if fits { Ok((width, height)) } else { Err(PictureError::TooLarge(width, height)) }
+}
+
+/// ITU-R BT.709.
+fn luma(red: u8, green: u8, blue: u8) -> u8 {
+    ((2126 * u32::from(red) + 7152 * u32::from(green) + 722 * u32::from(blue)) / 10_000) as u8
+}
+
+fn upon_white(grey: u8, alpha: u8) -> u8 {
+    let (grey, alpha) = (u16::from(grey), u16::from(alpha));
+    ((grey * alpha + 255 * (255 - alpha)) / 255) as u8
 }
 
 /// The sizes in which a picture is searched: reduced, as it is, and enlarged when it is small.

@@ -77,8 +77,8 @@ impl Register for Service {
     }
 }
 
-/// The innermost reason; the outer ones repeat the address.
-fn cause(error: &reqwest::Error) -> String {
+/// Why nothing came: the innermost reason, for the outer ones repeat the address.
+pub fn cause(error: &reqwest::Error) -> String {
     let mut innermost = error.source();
     while let Some(deeper) = innermost.and_then(|e| e.source()) {
         innermost = Some(deeper);

@@ -57,8 +57,16 @@ impl World {
         let line = Line::open(&settings, keyring).unwrap().sealed_by(envelopes);
         let out = folder.path().join("out");
         let reading = Options { today: certpress::clock::shanghai_date(at()), lenient_identifiers: false };
-        let batch =
-            Batch { line: &line, out: &out, reading, at: at(), wish: Wish::default(), formats: &[Format::Pdf, Format::Ofd], jobs: 1 };
+        let batch = Batch {
+            line: &line,
+            out: &out,
+            resume: false,
+            reading,
+            at: at(),
+            wish: Wish::default(),
+            formats: &[Format::Pdf, Format::Ofd],
+            jobs: 1,
+        };
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/records");
         let records = ["r19-architect-1-ordinary.json", "r01-constructor-1-rare-character.json"].map(|name| samples.join(name));
         let mut issued = Vec::new();

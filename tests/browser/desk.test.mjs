@@ -113,7 +113,7 @@ test("import: preview of faults, then the good ones with progress; hostile names
   await page.getByRole("button", { name: "预览" }).click();
   await page.getByRole("heading", { name: "预览" }).waitFor();
   assert.deepEqual(await page.locator("#preview [data-count]").allInnerTexts(), ["2", "1", "1"]);
-  assert.match(await page.locator("#faults").innerText(), /holder\.id_number/);
+  assert.match(await page.locator("#faults").innerText(), /证件号码/);
   await accessible(page);
   await page.getByRole("button", { name: "导入可以导入的记录" }).click();
   await page.getByText("导入完成").waitFor();

@@ -59,6 +59,11 @@ async fn addresses_that_lead_nowhere_are_problems_too() {
         let answer = house.get("r01", path).await;
         assert_eq!((answer.status, answer.problem()), (StatusCode::NOT_FOUND, "not-found".to_owned()), "{path}");
     }
+    // A browser gets a page, with the same status.
+    let browser = house.request(None, "GET", "/nothing").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let page = house.send(browser.body(Body::empty()).unwrap()).await;
+    assert_eq!((page.status, &page.headers["content-type"]), (StatusCode::NOT_FOUND, &"text/html; charset=utf-8".parse().unwrap()));
+    assert!(String::from_utf8(page.bytes).unwrap().contains("没有找到"));
     let other = house.send(house.request(Some("r01"), "DELETE", "/api/v1/me/licences").body(Body::empty()).unwrap()).await;
     assert_eq!((other.status, other.problem()), (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed".to_owned()));
     assert!(other.headers["allow"].to_str().unwrap().contains("GET"));

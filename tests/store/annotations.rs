@@ -12,11 +12,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Place, at, clerk, loaded, record};
 
-fn statement(text: &str) -> Statement {
+pub fn statement(text: &str) -> Statement {
     Statement { bytes: text.as_bytes().to_vec(), sha256: Sha256::digest(text).into() }
 }
 
-fn new<'a>(licence: &'a str, statement: &'a Statement) -> NewAnnotation<'a> {
+pub fn new<'a>(licence: &'a str, statement: &'a Statement) -> NewAnnotation<'a> {
     let period = UsePeriod { from: date(2026, 3, 2), to: date(2026, 8, 29), days: 180, capped_by: Some(Cap::Days) };
     NewAnnotation { licence, version: 1, period: Some(period), statement, kid: [1, 2], layout_digest: [3; 32], per_day: None }
 }
@@ -35,7 +35,7 @@ pub async fn an_annotation_is_recorded_then_signed(place: Place) {
     let recorded = annotated(&store, &id, 1).await;
     assert_eq!((recorded.number, recorded.status_index, &recorded.digits), (1, 0, &None));
     assert_eq!(store.annotation(&recorded.id).await.unwrap().unwrap(), recorded);
-    assert_eq!(store.unsigned(10).await.unwrap(), std::slice::from_ref(&recorded));
+    assert_eq!(store.unsigned(0, 10).await.unwrap(), std::slice::from_ref(&recorded));
 
     let file = IssuedFile { annotation: recorded.id.clone(), format: "pdf".into(), sha256: [9; 32], bytes: 12345, at: at(2) };
     for _ in 0..2 {
@@ -45,7 +45,7 @@ pub async fn an_annotation_is_recorded_then_signed(place: Place) {
     assert!(matches!(conflict, StoreError::Conflict { .. }), "{conflict}");
     let other = IssuedFile { sha256: [8; 32], ..file.clone() };
     assert!(matches!(store.put_file(&clerk(3), &other).await, Err(StoreError::Conflict { .. })));
-    assert!(store.unsigned(10).await.unwrap().is_empty());
+    assert!(store.unsigned(0, 10).await.unwrap().is_empty());
     assert_eq!(store.files(&recorded.id).await.unwrap(), std::slice::from_ref(&file));
 
     let signed = Annotation { digits: Some("0123".into()), ..recorded };

@@ -46,6 +46,11 @@ pub async fn beginnings_find_and_pages_are_whole(place: Place) {
     assert_eq!(all(Search { expires_from: Some(date(2026, 5, 1)), licence_type: text("constructor-1"), ..Search::default() }).await, 95);
     assert_eq!(all(Search { licence_type: text("architect-1"), ..Search::default() }).await, 0);
     assert_eq!(all(Search { name: text("%"), ..Search::default() }).await, 0);
+
+    // The page of another search, which ended before this one begins, does not widen it.
+    let anna = store.search(&Search { name: text("anna"), limit: Some(1), ..Search::default() }).await.unwrap();
+    assert_eq!(all(Search { name: text("王"), after: anna.next.clone(), ..Search::default() }).await, 39);
+    assert_eq!(all(Search { name: text("Acme"), after: anna.next, ..Search::default() }).await, 0);
 }
 
 pub async fn charts_are_counted(place: Place) {

@@ -82,7 +82,9 @@ if (load) {
       count("all", all);
       const faults = document.getElementById("faults");
       faults.hidden = found.faults.length === 0;
-      faults.tBodies[0].replaceChildren(...found.faults.map(({ place, field, message }) => cells([place, field, message])));
+      const inChinese = document.documentElement.lang.startsWith("zh");
+      const said = (fault) => (inChinese ? fault.chinese : fault);
+      faults.tBodies[0].replaceChildren(...found.faults.map((fault) => cells([fault.place, said(fault).field, said(fault).message])));
       start.disabled = found.good === 0;
       preview.hidden = false;
       preview.scrollIntoView({ block: "nearest" });

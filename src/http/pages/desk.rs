@@ -298,11 +298,10 @@ async fn preview(State(app): State<App>, visitor: Visitor, request: Request) -> 
                     preview.good += 1;
                     continue;
                 }
-                Ok(record) => vec![FieldError {
-                    place: None,
-                    field: Some("licence_type".to_owned()),
-                    message: format!("`{}` is not a known licence type", record.licence_type),
-                }],
+                Ok(record) => {
+                    let unknown = format!("`{}` is not a known licence type", record.licence_type);
+                    vec![FieldError::new(None, Some("licence_type".to_owned()), unknown)]
+                }
                 Err(faults) => faults.iter().map(FieldError::from).collect(),
             };
             preview.bad += 1;

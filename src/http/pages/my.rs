@@ -216,10 +216,11 @@ pub fn refusal(why: &NotIssued) -> view::Refusal {
     }
 }
 
-/// A type's name without what all of them have: 一级建造师.
+/// A type's name without what says nothing to those who know it: 一级建造师.
 pub fn short(name: &str) -> &str {
-    let name = name.strip_prefix("中华人民共和国").unwrap_or(name);
-    ["注册证书", "证书"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
+    let name = ["中华人民共和国", "建筑施工企业", "建筑施工", "建设工程"].iter().find_map(|start| name.strip_prefix(start)).unwrap_or(name);
+    let ends = ["注册证书", "安全生产考核合格证书", "操作资格证书", "证书"];
+    ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
 }
 
 /// The forms with which the holder of such a licence applies for something.

@@ -78,7 +78,7 @@ impl<'a> Resources<'a> {
             xml.open("ofd:MultiMedias", &[]);
             for (id, picture) in &self.pictures {
                 let format = match picture.format {
-                    PictureFormat::Jpeg => "JPEG",
+                    PictureFormat::Jpeg { .. } => "JPEG",
                     PictureFormat::Png => "PNG",
                 };
                 xml.open("ofd:MultiMedia", &[("ID", id), ("Type", &"Image"), ("Format", &format)]);
@@ -112,7 +112,7 @@ fn font_file(id: u32) -> String {
 
 fn picture_file(id: u32, picture: &Picture) -> String {
     match picture.format {
-        PictureFormat::Jpeg => format!("image_{id}.jpg"),
+        PictureFormat::Jpeg { .. } => format!("image_{id}.jpg"),
         PictureFormat::Png => format!("image_{id}.png"),
     }
 }

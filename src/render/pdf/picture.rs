@@ -32,31 +32,30 @@ pub(super) fn symbol(symbol: &Symbol, deflater: &mut Deflater) -> XObject {
     external(ExternalStream { dict, content: deflater.deflate(content.as_bytes()), compress: false })
 }
 
-/// The picture as an image object (ISO 32000-1 8.9.5). Its data are those of the file, where PDF can say how to read them.
+/// The picture as an image object (ISO 32000-1 8.9.5).
 pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> XObject {
     let size = (picture.width, picture.height);
-    let channels = if picture.grey { 1 } else { 3 };
-    if picture.format == PictureFormat::Jpeg {
-        return external(samples(size, channels, 8, "DCTDecode", picture.bytes.clone()));
+    if let PictureFormat::Jpeg { grey } = picture.format {
+        return external(samples(size, if grey { 1 } else { 3 }, 8, "DCTDecode", picture.bytes.clone()));
     }
     // Ink of one colour needs one pixel of it: the mask alone gives the shape, at its own size (ISO 32000-1 11.6.5.3).
     if let Some((ink, bits)) = picture.ink() {
-        let base = samples((1, 1), channels, 8, "FlateDecode", deflater.deflate(ink));
-        return external(masked(base, filtered(picture, 1, bits)));
+        let base = samples((1, 1), ink.len(), 8, "FlateDecode", deflater.deflate(&ink));
+        return external(masked(base, opacities(picture, bits)));
     }
     let pixels = picture.pixels();
-    let Some(alpha) = pixels.alpha else { return external(filtered(picture, channels, 8)) };
-    let base = samples(size, channels, 8, "FlateDecode", deflater.deflate(pixels.colour));
+    let base = samples(size, pixels.channels, 8, "FlateDecode", deflater.deflate(pixels.colour));
+    let Some(alpha) = pixels.alpha else { return external(base) };
     external(masked(base, samples(size, 1, 8, "FlateDecode", deflater.deflate(alpha))))
 }
 
-/// The rows of a PNG with its filters, which `FlateDecode` knows as predictors (ISO 32000-1 7.4.4.4).
-fn filtered(picture: &Picture, channels: usize, bits: u8) -> ExternalStream {
-    let mut image = samples((picture.width, picture.height), channels, bits, "FlateDecode", picture.png_data());
-    let parameters = [("Predictor", 15), ("Colors", channels as i64), ("BitsPerComponent", bits.into()), ("Columns", picture.width.into())];
+/// The rows of a PNG as they are, with its filters, which `FlateDecode` knows as predictors (ISO 32000-1 7.4.4.4).
+fn opacities(picture: &Picture, bits: u8) -> ExternalStream {
+    let mut mask = samples((picture.width, picture.height), 1, bits, "FlateDecode", picture.png_data());
+    let parameters = [("Predictor", 15), ("Colors", 1), ("BitsPerComponent", bits.into()), ("Columns", picture.width.into())];
     let map = parameters.map(|(key, value)| (key.to_owned(), DictItem::Int(value))).into();
-    image.dict.insert("DecodeParms".into(), DictItem::Dict { map });
-    image
+    mask.dict.insert("DecodeParms".into(), DictItem::Dict { map });
+    mask
 }
 
 fn masked(mut base: ExternalStream, mask: ExternalStream) -> ExternalStream {
