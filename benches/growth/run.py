@@ -50,12 +50,12 @@ def main() -> None:
             for row in measure(options, Path(folder), size):
                 rows.append({"records": size, **row})
                 print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
-    with (options.out / "figures.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    charts.draw(rows, options.out)
+        options.out.mkdir(parents=True, exist_ok=True)
+        with (options.out / "figures.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        charts.draw(rows, options.out)
 
 
 def measure(options: argparse.Namespace, folder: Path, size: int):
