@@ -189,8 +189,8 @@ fn y_pdf_alone(bencher: Bencher) {
     alone(bencher, Format::Pdf);
 }
 
-/// The whole line for both formats: the figure of the README.
-#[divan::bench]
+/// The whole line for both formats, both signed (P-256 and SM2), on one thread and on all: the figure of the README.
+#[divan::bench(threads = [1, 0])]
 fn z_pdf_and_ofd(bencher: Bencher) {
     bencher.bench(|| LINE.issue(black_box(&RECORD), at(), Wish::default(), &[Format::Pdf, Format::Ofd]));
 }

@@ -143,6 +143,13 @@ pub struct Point {
     pub y: Length,
 }
 
+impl Add for Point {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { x: self.x + other.x, y: self.y + other.y }
+    }
+}
+
 /// An upright rectangle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rect {
@@ -367,6 +374,8 @@ pub enum Segment {
 /// Curves with one paint.
 #[derive(Clone, Debug)]
 pub struct Path {
+    /// Where the points are measured from, so that art which recurs is spelt alike each time.
+    pub at: Point,
     /// The contours.
     pub segments: Vec<Segment>,
     /// Fill colour (non-zero winding).
@@ -414,6 +423,46 @@ impl Symbol {
             })
         })
     }
+
+    /// The outlines of the dark regions as (column, row) of their corners, dark to the right: half the points of bars.
+    pub fn outlines(&self) -> Vec<Vec<(usize, usize)>> {
+        /// Columns and rows to go, clockwise from east.
+        const STEPS: [(isize, isize); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
+        let side = self.side as isize;
+        let dark = |x: isize, y: isize| (0..side).contains(&x) && (0..side).contains(&y) && self.dark[(y * side + x) as usize];
+        let mut drawn = vec![false; self.dark.len()];
+        let mut outlines = Vec::new();
+        for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
+            // Every outline runs east somewhere, along the top of a dark module.
+            if !dark(column, row) || dark(column, row - 1) || drawn[(row * side + column) as usize] {
+                continue;
+            }
+            let (mut x, mut y, mut heading) = (column, row, 0);
+            let mut corners = Vec::new();
+            loop {
+                if heading == 0 {
+                    if std::mem::replace(&mut drawn[(y * side + x) as usize], true) {
+                        break;
+                    }
+                }
+                let (dx, dy) = STEPS[heading];
+                (x, y) = (x + dx, y + dy);
+                // The modules ahead, to the left and to the right of the way; those to the right are (−dy, dx) from the left.
+                let (ahead_x, ahead_y) = (x + (dx + dy - 1) / 2, y + (dy - dx - 1) / 2);
+                let before = heading;
+                if dark(ahead_x, ahead_y) {
+                    heading = (heading + 3) % 4;
+                } else if !dark(ahead_x - dy, ahead_y + dx) {
+                    heading = (heading + 1) % 4;
+                }
+                if heading != before {
+                    corners.push((x as usize, y as usize));
+                }
+            }
+            outlines.push(corners);
+        }
+        outlines
+    }
 }
 
 /// A seal in its box.
@@ -443,6 +492,38 @@ pub struct Art {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whether a module's middle lies inside, by the non-zero rule, for outlines of whole modules.
+    fn inside(outlines: &[Vec<(usize, usize)>], column: usize, row: usize) -> bool {
+        let mut winding = 0;
+        for outline in outlines {
+            for (i, &(x, y)) in outline.iter().enumerate() {
+                let (next_x, next_y) = outline[(i + 1) % outline.len()];
+                assert!((x == next_x) != (y == next_y), "upright lines, and each corner turns");
+                if x == next_x && x <= column && (y.min(next_y)..y.max(next_y)).contains(&row) {
+                    winding += if next_y < y { 1 } else { -1 };
+                }
+            }
+        }
+        winding != 0
+    }
+
+    #[test]
+    fn outlines_hold_all_dark_modules_and_no_others() {
+        for seed in 1..40_u64 {
+            let side = 1 + seed as usize % 12;
+            let mut state = seed;
+            let random = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state >> 63 == 1
+            };
+            let symbol = Symbol { side, dark: std::iter::repeat_with(random).take(side * side).collect() };
+            let outlines = symbol.outlines();
+            for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
+                assert_eq!(inside(&outlines, column, row), symbol.dark[row * side + column], "{column} {row} of {symbol:?}");
+            }
+        }
+    }
 
     #[test]
     fn lengths_are_written_in_millimetres() {

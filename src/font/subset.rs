@@ -29,7 +29,12 @@ impl Subset {
 
 /// Copies the glyphs of `chars` (character and glyph id, in any order) into a font of its own.
 pub fn subset(font: &Font, chars: &[(char, u16)]) -> Subset {
-    font.tables.subset(&font.name, chars)
+    font.tables.subset(&font.name, chars, true)
+}
+
+/// The same without what a PDF says itself: characters, names, style (ISO 32000-1 table 126).
+pub fn program(font: &Font, chars: &[(char, u16)]) -> Subset {
+    font.tables.subset(&font.name, chars, false)
 }
 
 /// Where the tables lie that a subset is copied from. Hinting and layout tables are left behind.
@@ -124,7 +129,8 @@ impl Tables {
         if glyph < self.glyph_count { self.place(glyph).unwrap_or_default() } else { &[] }
     }
 
-    fn subset(&self, name: &str, chars: &[(char, u16)]) -> Subset {
+    /// `whole` with the tables that a reader of the file alone needs.
+    fn subset(&self, name: &str, chars: &[(char, u16)], whole: bool) -> Subset {
         let mut codes: Vec<(u32, u16)> = chars.iter().map(|&(ch, glyph)| (u32::from(ch), glyph)).collect();
         codes.sort_unstable();
         codes.dedup();
@@ -136,9 +142,10 @@ impl Tables {
         let name = format!("{}+{name}", self.tag(&codes));
 
         let outlines: usize = glyphs.iter().map(|&g| self.glyph(g).len() + 3).sum();
-        let tables = if self.os2.is_some() { 10 } else { 9 };
+        let os2 = self.os2.filter(|_| whole);
+        let tables = if whole { 9 + usize::from(os2.is_some()) } else { 6 };
         let mut file = File::new(tables, outlines + glyphs.len() * 40 + 1024);
-        if let Some(os2) = self.os2 {
+        if let Some(os2) = os2 {
             file.table(*b"OS/2", |out| {
                 let start = out.len();
                 out.extend_from_slice(os2);
@@ -147,11 +154,13 @@ impl Tables {
                 out[start + 66..start + 68].copy_from_slice(&code(codes.last()));
             });
         }
-        file.table(*b"cmap", |out| {
-            let mut map: Vec<(u32, u16)> = codes.iter().map(|&(code, glyph)| (code, index(glyph))).collect();
-            map.dedup_by_key(|(code, _)| *code); // a character drawn with a second glyph maps to the first
-            write_cmap(out, &map);
-        });
+        if whole {
+            file.table(*b"cmap", |out| {
+                let mut map: Vec<(u32, u16)> = codes.iter().map(|&(code, glyph)| (code, index(glyph))).collect();
+                map.dedup_by_key(|(code, _)| *code); // a character drawn with a second glyph maps to the first
+                write_cmap(out, &map);
+            });
+        }
         let mut ends = Vec::with_capacity(glyphs.len());
         file.table(*b"glyf", |out| {
             let start = out.len();
@@ -194,11 +203,13 @@ impl Tables {
             out.extend_from_slice(&(glyphs.len() as u16).to_be_bytes());
             out.extend_from_slice(&self.maxp[6..]);
         });
-        file.table(*b"name", |out| write_name(out, &name));
-        file.table(*b"post", |out| {
-            out.extend_from_slice(&0x0003_0000_u32.to_be_bytes()); // version 3: no glyph names
-            out.extend_from_slice(&self.post.unwrap_or(&[0; POST])[4..]);
-        });
+        if whole {
+            file.table(*b"name", |out| write_name(out, &name));
+            file.table(*b"post", |out| {
+                out.extend_from_slice(&0x0003_0000_u32.to_be_bytes()); // version 3: no glyph names
+                out.extend_from_slice(&self.post.unwrap_or(&[0; POST])[4..]);
+            });
+        }
         Subset { name, data: file.finish(), glyphs, asked }
     }
 
@@ -523,6 +534,22 @@ mod tests {
     }
 
     #[test]
+    fn a_program_draws_alike_and_has_nothing_else() {
+        let fonts = Fonts::embedded().expect("fonts");
+        let font = fonts.font(fonts.first(fonts.chain("Hei").expect("a chain")));
+        let chars = chars_of(font, "姓名2026");
+        let (whole, program) = (subset(font, &chars), program(font, &chars));
+        let small = FontRef::new(&program.data).expect("opens");
+        let tags: Vec<String> = small.table_directory().table_records().iter().map(|record| record.tag().to_string()).collect();
+        assert_eq!(tags, ["glyf", "head", "hhea", "hmtx", "loca", "maxp"]);
+        assert_eq!((&program.name, &program.glyphs), (&whole.name, &whole.glyphs));
+        for index in 0..program.glyphs.len() as u16 {
+            assert_eq!(drawn(&small, index), drawn(&FontRef::new(&whole.data).expect("opens"), index));
+        }
+        assert_eq!(checksum(&program.data), 0xb1b0_afba);
+    }
+
+    #[test]
     fn characters_beyond_the_basic_plane_are_mapped() {
         let fonts = Fonts::embedded().expect("fonts");
         let (rare, _) = fonts.glyph(fonts.chain("Hei").expect("a chain"), '𬎆').expect("𬎆 is in a font");
@@ -632,11 +659,11 @@ mod tests {
     #[test]
     fn parts_of_composites_come_along_under_new_ids() {
         let tables = composite_font();
-        let all = tables.subset("Whole", &[('a', 1), ('b', 2), ('c', 3)]);
+        let all = tables.subset("Whole", &[('a', 1), ('b', 2), ('c', 3)], true);
         let whole = FontRef::new(all.data.leak()).expect("opens");
         assert_eq!(drawn(&whole, 3).0.iter().filter(|step| step.0 == 'M').count(), 3, "three squares");
 
-        let only = tables.subset("Part", &[('c', 3)]);
+        let only = tables.subset("Part", &[('c', 3)], true);
         assert_eq!(only.glyphs, [0, 3, 2, 1]);
         assert_eq!((only.index(3), only.index(2)), (Some(1), None));
         assert_same(&whole, &only, &[('c', 3)]);
@@ -654,7 +681,7 @@ mod tests {
 
     /// A good font in whose directory one table has another tag.
     fn subset_without(tag: [u8; 4]) -> Vec<u8> {
-        let mut data = composite_font().subset("Broken", &[('a', 1)]).data;
+        let mut data = composite_font().subset("Broken", &[('a', 1)], true).data;
         let at = data.windows(4).position(|bytes| bytes == tag).expect("the table is listed");
         data[at..at + 4].copy_from_slice(b"zzzz");
         data

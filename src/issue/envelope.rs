@@ -16,6 +16,8 @@ use crate::sign::{Keyring, SignError, Signer, is_test, open_signer, pdf, test_si
 /// The signers of files, and the server that time-stamps their signatures.
 pub struct Envelopes {
     pdf: Arc<dyn Signer>,
+    /// What a signature without a time-stamp takes at most.
+    room: usize,
     ofd: Seals,
     time_stamps: Option<TimeStampServer>,
     elsewhere: bool,
@@ -33,11 +35,12 @@ impl Envelopes {
                 "mode = \"production\" needs a signer of PDF files: name one of your [signer.NAME] as `signer` in [pdf]".to_owned(),
             )
         })?;
-        let pdf = open_named(settings, pdf, now)?;
-        let time_stamps = settings.time_stamp.as_ref().map(|server| TimeStampServer::open(server, pdf.algorithm(), now)).transpose()?;
+        let signer = open_named(settings, pdf, now)?;
+        let time_stamps = settings.time_stamp.as_ref().map(|server| TimeStampServer::open(server, signer.algorithm(), now)).transpose()?;
         let ofd = Seals::open(settings, now)?;
         let module = settings.signer.values().any(|signer| matches!(signer, SignerSettings::Module { .. }));
-        Ok(Self { elsewhere: module || time_stamps.is_some(), pdf, ofd, time_stamps })
+        let room = pdf::room(signer.chain(), None, now)?;
+        Ok(Self { elsewhere: module || time_stamps.is_some(), pdf: signer, room, ofd, time_stamps })
     }
 
     /// Whether somebody else has a part in it: a hardware module, a time-stamp server.
@@ -59,8 +62,7 @@ impl Envelopes {
     pub(super) fn pdf(&self, renderer: &PdfRenderer, document: &Document) -> Result<Vec<u8>, NotIssued> {
         let (chain, at) = (self.pdf.chain(), document.instant);
         let Some(server) = &self.time_stamps else {
-            let room = pdf::room(chain, None, at)?;
-            let blank = renderer.render_blank(document, room)?;
+            let blank = renderer.render_blank(document, self.room)?;
             return Ok(timed("pdf", || pdf::sign(blank, &*self.pdf, at))?);
         };
         // A second time only where tokens have grown, which is known from then on.

@@ -184,7 +184,13 @@ mod tests {
             let to = page::Point { x: Length::mm(x), y: Length::mm(y) };
             page::Segment::Line(to)
         });
-        let ink = page::Path { segments: segments.to_vec(), fill: Some(page::Rgb(217, 34, 31)), stroke: None, alpha: 204 };
+        let ink = page::Path {
+            at: page::Point::default(),
+            segments: segments.to_vec(),
+            fill: Some(page::Rgb(217, 34, 31)),
+            stroke: None,
+            alpha: 204,
+        };
         let art = Arc::new(Art { size: (Length::mm(20.0), Length::mm(20.0)), paths: vec![ink] });
         page::Seal { area: Rect::mm(100.0, 200.0, 20.0, 20.0), art, words: words.to_owned(), personal, alt: String::new() }
     }

@@ -221,5 +221,5 @@ fn outline(area: Rect, stroke: (Rgb, Length)) -> Path {
         Segment::Line(corner(area.x, area.bottom())),
         Segment::Close,
     ];
-    Path { segments, fill: None, stroke: Some(stroke), alpha: 255 }
+    Path { at: Point::default(), segments, fill: None, stroke: Some(stroke), alpha: 255 }
 }

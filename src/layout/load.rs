@@ -384,6 +384,7 @@ impl Loader<'_> {
 fn line(spec: &LineSpec) -> Path {
     let point = |[x, y]: [f64; 2]| Point { x: Length::mm(x), y: Length::mm(y) };
     Path {
+        at: Point::default(),
         segments: vec![Segment::Move(point(spec.from_mm)), Segment::Line(point(spec.to_mm))],
         fill: None,
         stroke: Some((spec.color, Length::mm(spec.width_mm))),

@@ -11,6 +11,7 @@ use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::imageops::{self, FilterType as Resampling};
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageDecoder, ImageEncoder, Limits, RgbImage, RgbaImage};
+use png::{BitDepth, ColorType, DeflateCompression, Filter};
 
 /// How a picture's bytes are encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,6 +167,17 @@ impl Picture {
         Self { format: PictureFormat::Png, width, height, bytes, samples: Samples::of(image).into() }
     }
 
+    /// For handwriting: the colour of its one ink, and in how many bits `bytes` has the opacity of each pixel, even steps from
+    /// none to full. What is written by hand has few levels, so that this is a fraction of the size of all samples.
+    pub fn ink(&self) -> Option<([u8; 3], u8)> {
+        if self.format == PictureFormat::Png { ink(&self.bytes) } else { None }
+    }
+
+    /// The image data of a PNG: rows, the number of a filter before each, deflated (ISO/IEC 15948 clauses 7 to 11).
+    pub fn png_data(&self) -> Vec<u8> {
+        chunks(&self.bytes).filter(|(kind, _)| kind == b"IDAT").flat_map(|(_, data)| data).copied().collect()
+    }
+
     /// What `bytes` decode to.
     pub fn pixels(&self) -> Pixels<'_> {
         let Samples { channels, colour, alpha } = self.samples.get_or_init(|| {
@@ -263,11 +275,12 @@ fn from_png(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
     let mut decoder = PngDecoder::new(Cursor::new(bytes)).map_err(damage)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = decoded(decoder)?;
-    if kind == PictureKind::Signature
-        && orientation == Orientation::NoTransforms
-        && let Some(bare) = bare_png(bytes).filter(|bare| kind.passes(width, height, bare.len()))
-    {
-        return Ok(Picture::png(bare, eight_bits(image)));
+    if kind == PictureKind::Signature && orientation == Orientation::NoTransforms {
+        // Ink that is written in another way becomes lighter, and what embeds it need not look at its samples.
+        let good = |bare: &Vec<u8>| kind.passes(width, height, bare.len()) && (ink(bare).is_some() || one_ink(&image).is_none());
+        if let Some(bare) = bare_png(bytes).filter(good) {
+            return Ok(Picture::png(bare, eight_bits(image)));
+        }
     }
     image.apply_orientation(orientation);
     match kind {
@@ -443,6 +456,9 @@ fn encode_jpeg(image: DynamicImage, kind: PictureKind) -> Result<Picture, Pictur
 
 fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
     let image = shrunk(eight_bits(image), kind);
+    if let Some(ink) = one_ink(&image) {
+        return encode_ink(&image, ink);
+    }
     let colour = match image {
         DynamicImage::ImageLuma8(_) => ExtendedColorType::L8,
         DynamicImage::ImageLumaA8(_) => ExtendedColorType::La8,
@@ -454,6 +470,87 @@ fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, Picture
         .write_image(image.as_bytes(), image.width(), image.height(), colour)
         .map_err(damage)?;
     Ok(Picture::png(bytes, image))
+}
+
+/// The chunks of a PNG whose checksums have been seen to.
+fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = png.get(8..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (length, chunk) = rest.split_first_chunk::<4>()?;
+        let (kind, data) = chunk.split_at_checked(4)?;
+        let (data, after) = data.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        rest = after.get(4..)?;
+        Some((kind, data))
+    })
+}
+
+/// Colour and bits of a PNG whose palette is one colour in even steps of opacity.
+fn ink(png: &[u8]) -> Option<([u8; 3], u8)> {
+    let find = |wanted: &[u8; 4]| chunks(png).find(|(kind, _)| kind == wanted).map(|(_, data)| data);
+    let Some(&[bits, 3, ..]) = find(b"IHDR")?.get(8..) else { return None };
+    let (palette, opacities) = (find(b"PLTE")?, find(b"tRNS")?);
+    let colour = palette.first_chunk::<3>()?;
+    // Opacities that are left out are full (ISO/IEC 15948 11.3.2.1).
+    let even = |(level, entry): (usize, &[u8])| {
+        entry == colour && opacities.get(level).copied().unwrap_or(255) as usize == level * usize::from(step(bits))
+    };
+    palette.chunks_exact(3).enumerate().all(even).then_some((*colour, bits))
+}
+
+/// The colour that all pixels have, but for those that nobody sees.
+fn one_ink(image: &DynamicImage) -> Option<[u8; 3]> {
+    fn only<'p>(mut seen: impl Iterator<Item = &'p [u8]>) -> Option<&'p [u8]> {
+        let ink = seen.next()?;
+        seen.all(|colour| colour == ink).then_some(ink)
+    }
+    fn seen<const N: usize>(samples: &[u8]) -> impl Iterator<Item = &[u8]> {
+        samples.chunks_exact(N).filter(|pixel| pixel[N - 1] > 0).map(|pixel| &pixel[..N - 1])
+    }
+    match image {
+        DynamicImage::ImageLumaA8(both) => only(seen::<2>(both.as_raw())).map(|grey| [grey[0]; 3]),
+        DynamicImage::ImageRgba8(both) => only(seen::<4>(both.as_raw())).and_then(|rgb| rgb.try_into().ok()),
+        _ => None,
+    }
+}
+
+/// Handwriting as a palette of one colour in as many opacities as hold its own exactly.
+fn encode_ink(image: &DynamicImage, ink: [u8; 3]) -> Result<Picture, PictureError> {
+    let opacity: Vec<u8> = match image {
+        DynamicImage::ImageLumaA8(both) => both.pixels().map(|pixel| pixel.0[1]).collect(),
+        other => other.to_rgba8().pixels().map(|pixel| pixel.0[3]).collect(),
+    };
+    let (width, height) = (image.width(), image.height());
+    let exact = |bits: u8| opacity.iter().all(|alpha| alpha % step(bits) == 0);
+    let (bits, depth) = match () {
+        () if exact(1) => (1, BitDepth::One),
+        () if exact(2) => (2, BitDepth::Two),
+        () if exact(4) => (4, BitDepth::Four),
+        () => (8, BitDepth::Eight),
+    };
+    let levels = 1_usize << bits;
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(ColorType::Indexed);
+    encoder.set_depth(depth);
+    encoder.set_palette(ink.repeat(levels));
+    encoder.set_trns((0..levels).map(|level| level as u8 * step(bits)).collect::<Vec<u8>>());
+    encoder.set_deflate_compression(DeflateCompression::Level(6));
+    encoder.set_filter(Filter::NoFilter);
+    let broken = |error: png::EncodingError| PictureError::Damaged(error.to_string());
+    encoder.write_header().and_then(|mut png| png.write_image_data(&packed(&opacity, width as usize, bits))).map_err(broken)?;
+    Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
+}
+
+/// From one level of so many bits to the next.
+const fn step(bits: u8) -> u8 {
+    (255 / ((1_u16 << bits) - 1)) as u8
+}
+
+/// Samples that so many bits hold exactly, each row from a byte of its own.
+fn packed(samples: &[u8], width: usize, bits: u8) -> Vec<u8> {
+    let (per_byte, step) = (usize::from(8 / bits), step(bits));
+    let byte = |part: &[u8]| part.iter().zip(1..).fold(0, |byte, (sample, place)| byte | (sample / step) << (8 - bits * place));
+    samples.chunks_exact(width).flat_map(|row| row.chunks(per_byte).map(byte)).collect()
 }
 
 impl Samples {
@@ -673,6 +770,30 @@ mod tests {
         assert!(again.pixels().map(|p| &p.0[3]).eq(alpha));
         assert_eq!(Picture::decode(&picture.bytes, Signature).unwrap(), picture);
         assert_eq!(Picture::kept(picture.bytes.clone()).unwrap().pixels(), picture.pixels());
+    }
+
+    #[test]
+    fn few_opacities_take_few_bits_and_rows_start_on_bytes() {
+        assert_eq!(packed(&[0, 255, 255, 0, 255, 0], 3, 1), [0b0110_0000, 0b0100_0000]);
+        assert_eq!(packed(&[0, 85, 170, 255, 255], 5, 2), [0b0001_1011, 0b1100_0000]);
+        for (opacities, bits) in [(&[0, 255][..], 1), (&[0, 85, 170, 255], 2), (&[0, 17, 34, 255], 4), (&[0, 18, 34, 255], 8)] {
+            for ink in [[20, 30, 120], [9, 9, 9]] {
+                let file = png(13, 5, |x, y| [ink[0], ink[1], ink[2], opacities[(x + y) as usize % opacities.len()]]);
+                let picture = Picture::decode(&file, Signature).unwrap();
+                assert_eq!(picture.ink(), Some((ink, bits)));
+                let expected = image::load_from_memory(&file).unwrap().into_rgba8();
+                let drawn = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
+                assert!(
+                    drawn
+                        .pixels()
+                        .zip(expected.pixels())
+                        .all(|(drawn, expected)| drawn == expected || drawn.0[3] == 0 && expected.0[3] == 0)
+                );
+                assert_eq!(Picture::decode(&picture.bytes, Signature).unwrap(), picture);
+            }
+        }
+        let two_inks = png(8, 8, |x, _| [x as u8, 0, 0, 255 - x as u8]);
+        assert_eq!(Picture::decode(&two_inks, Signature).unwrap().ink(), None);
     }
 
     #[test]

@@ -147,6 +147,7 @@ impl Canvas {
     }
 
     fn path(&mut self, path: &Path, at: Transform) {
+        let at = at.pre_translate(um(path.at.x), um(path.at.y));
         let mut builder = PathBuilder::new();
         for segment in &path.segments {
             match *segment {

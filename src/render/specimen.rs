@@ -39,7 +39,7 @@ pub fn bar(area: Rect, color: Rgb, alpha: u8) -> Path {
         Segment::Line(corner(area.x, area.bottom())),
         Segment::Close,
     ];
-    Path { segments, fill: Some(color), stroke: None, alpha }
+    Path { at: Point::default(), segments, fill: Some(color), stroke: None, alpha }
 }
 
 /// A symbol of version 8's size with finders and a pattern that is no code.

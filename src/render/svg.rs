@@ -108,6 +108,9 @@ impl Drawing<'_> {
         let id = self.shape(&path.segments);
         let fill = path.fill.map_or("none".to_owned(), hex);
         self.put(format_args!("<use href=\"#p{id}\" fill=\"{fill}\""));
+        if path.at != Point::default() {
+            self.put(format_args!(" x=\"{}\" y=\"{}\"", path.at.x, path.at.y));
+        }
         if let Some((color, width)) = path.stroke {
             self.put(format_args!(" stroke=\"{}\" stroke-width=\"{width}\"", hex(color)));
         }

@@ -1,23 +1,51 @@
 //! An X.509 certificate: its exact bytes, and the few things that signing and checking ask of it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode as _, DecodePem as _, Sequence};
 use jiff::Timestamp;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use x509_cert::crl::CertificateList;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use super::algorithm::PublicKey;
-use super::asn1::{timestamp, to_der};
+use super::asn1::{base64_bytes, timestamp, to_der};
 use super::{SignError, keyfile};
 
 /// A certificate, parsed, with a public key that is known here.
 #[derive(Clone, Debug)]
-pub struct Certificate {
+pub struct Certificate(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     der: Vec<u8>,
     parsed: x509_cert::Certificate,
     key: PublicKey,
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der() == other.der()
+    }
+}
+
+impl Eq for Certificate {}
+
+/// As base64 of its exact bytes.
+impl Serialize for Certificate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        base64_bytes::serialize(self.der(), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Certificate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let der = base64_bytes::deserialize(deserializer)?;
+        Self::from_der(&der).map_err(|wrong| D::Error::custom(format!("a certificate {wrong}")))
+    }
 }
 
 impl Certificate {
@@ -27,7 +55,7 @@ impl Certificate {
         let spki = to_der(parsed.tbs_certificate().subject_public_key_info());
         let key = PublicKey::from_spki(&spki)
             .ok_or("has a public key that is not used here; Ed25519, ECDSA P-256, RSA of 3072 bits or more, and SM2 are")?;
-        Ok(Self { der: der.to_vec(), parsed, key })
+        Ok(Self(Arc::new(Parts { der: der.to_vec(), parsed, key })))
     }
 
     /// Reads a PEM file of certificates, the signer's first, then its issuers.
@@ -51,27 +79,27 @@ impl Certificate {
 
     /// The exact bytes.
     pub fn der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     /// The certificate as parsed.
     pub fn parsed(&self) -> &x509_cert::Certificate {
-        &self.parsed
+        &self.0.parsed
     }
 
     /// Its public key.
     pub fn key(&self) -> &PublicKey {
-        &self.key
+        &self.0.key
     }
 
     /// Whom it is for, as RFC 4514 writes a name.
     pub fn subject(&self) -> String {
-        self.parsed.tbs_certificate().subject().to_string()
+        self.0.parsed.tbs_certificate().subject().to_string()
     }
 
     /// First and last instant of its validity.
     pub fn validity(&self) -> (Timestamp, Timestamp) {
-        let validity = self.parsed.tbs_certificate().validity();
+        let validity = self.0.parsed.tbs_certificate().validity();
         (timestamp(validity.not_before.to_unix_duration()), timestamp(validity.not_after.to_unix_duration()))
     }
 
@@ -87,17 +115,17 @@ impl Certificate {
 
     /// Whether it names itself as its issuer: a root, which verifiers hold and files do not carry.
     pub fn is_root(&self) -> bool {
-        let tbs = self.parsed.tbs_certificate();
+        let tbs = self.0.parsed.tbs_certificate();
         tbs.subject() == tbs.issuer()
     }
 
     /// Whether `issuer` issued this certificate: the names meet and the signature holds. Says nothing of validity or purpose.
     pub fn is_issued_by(&self, issuer: &Self) -> bool {
-        if self.parsed.tbs_certificate().issuer() != issuer.parsed.tbs_certificate().subject() {
+        if self.0.parsed.tbs_certificate().issuer() != issuer.0.parsed.tbs_certificate().subject() {
             return false;
         }
         // The algorithm stands in the certificate twice.
-        self.parsed.signature_algorithm() == self.parsed.tbs_certificate().signature() && is_signed_by(&self.der, &issuer.key)
+        self.0.parsed.signature_algorithm() == self.0.parsed.tbs_certificate().signature() && is_signed_by(&self.0.der, &issuer.0.key)
     }
 }
 
@@ -120,15 +148,15 @@ impl RevocationList {
     /// Whether `issuer` issued this list: the names meet and the signature holds.
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
         let content = &self.parsed.tbs_cert_list;
-        content.issuer == *issuer.parsed.tbs_certificate().subject()
+        content.issuer == *issuer.parsed().tbs_certificate().subject()
             && content.signature == self.parsed.signature_algorithm
-            && is_signed_by(&self.der, &issuer.key)
+            && is_signed_by(&self.der, issuer.key())
     }
 
     /// Whether a certificate of this issuer is on the list.
     pub fn revokes(&self, certificate: &Certificate) -> bool {
         let content = &self.parsed.tbs_cert_list;
-        let tbs = certificate.parsed.tbs_certificate();
+        let tbs = certificate.parsed().tbs_certificate();
         content.issuer == *tbs.issuer()
             && content.revoked_certificates.iter().flatten().any(|entry| entry.serial_number == *tbs.serial_number())
     }

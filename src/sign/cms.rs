@@ -23,7 +23,7 @@ pub struct Prepared {
     /// Whose names its parts bear.
     syntax: Syntax,
     /// The signer's certificate and those above it but the root, in DER.
-    certificates: Vec<Der>,
+    certificates: Vec<Certificate>,
     /// The signed attributes as `SET OF Attribute` in DER: what is signed (RFC 5652 5.4).
     #[serde(with = "base64_bytes")]
     attributes: Vec<u8>,
@@ -48,9 +48,6 @@ impl Syntax {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Der(#[serde(with = "base64_bytes")] Vec<u8>);
-
 /// Prepares a signature over content given in parts, by the names of GB/T 35275 where the key is one for SM2.
 pub fn prepare(chain: &[Certificate], content: &[&[u8]], at: Timestamp) -> Result<Prepared, SignError> {
     let syntax = if chain[0].key().algorithm() == Algorithm::Sm2 { Syntax::Gb } else { Syntax::Cms };
@@ -70,15 +67,14 @@ pub fn prepare_as(syntax: Syntax, chain: &[Certificate], content: &[&[u8]], at: 
         attribute(SIGNING_CERTIFICATE_V2, to_any(&SigningCertificate::pin(signer))),
     ]);
     let attributes = to_der(&attributes.map_err(|e| SignError::Prepared(e.to_string()))?);
-    let certificates =
-        chain.iter().filter(|certificate| !certificate.is_root()).map(|certificate| Der(certificate.der().to_vec())).collect();
+    let certificates = chain.iter().filter(|certificate| !certificate.is_root()).cloned().collect();
     Ok(Prepared { algorithm, syntax, certificates, attributes })
 }
 
 /// Prepares, signs and completes in one step, for a key that is at hand.
 pub fn sign(signer: &dyn Signer, content: &[&[u8]], at: Timestamp) -> Result<Vec<u8>, SignError> {
     let prepared = prepare(signer.chain(), content, at)?;
-    prepared.complete(&signer.sign(prepared.to_be_signed())?, None)
+    prepared.encode(&signer.sign(prepared.to_be_signed())?, None)
 }
 
 impl Prepared {
@@ -102,7 +98,7 @@ impl Prepared {
         digest.is_some_and(|digest| digest.as_bytes() == self.algorithm.digest(content))
     }
 
-    /// The finished CMS, after checking that the signature is one by the signer's key over these attributes.
+    /// The finished CMS with a signature from elsewhere, after checking that it is one by the signer's key over these attributes.
     /// `time_stamp` is a token over the signature ([`super::timestamp`]), which makes it `PAdES` B-T.
     pub fn complete(&self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
         let signer = self.signer()?;
@@ -115,25 +111,24 @@ impl Prepared {
         self.encode(signature, time_stamp)
     }
 
-    fn signer(&self) -> Result<Certificate, SignError> {
-        let broken = |message: String| SignError::Prepared(message);
-        let first = self.certificates.first().ok_or_else(|| broken("has no certificate".to_owned()))?;
-        let signer = Certificate::from_der(&first.0).map_err(|e| broken(format!("its certificate {e}")))?;
+    fn signer(&self) -> Result<&Certificate, SignError> {
+        let broken = |message: &str| SignError::Prepared(message.to_owned());
+        let signer = self.certificates.first().ok_or_else(|| broken("has no certificate"))?;
         if signer.key().algorithm() != self.algorithm {
-            return Err(broken("its certificate is for another algorithm".to_owned()));
+            return Err(broken("its certificate is for another algorithm"));
         }
         Ok(signer)
     }
 
-    fn encode(&self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
+    /// The finished CMS with the signature of a [`Signer`], which holds.
+    pub(super) fn encode(&self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
         let broken = |e: der::Error| SignError::Prepared(e.to_string());
         let any = |der: &[u8]| Any::from_der(der).map_err(broken);
         let unsigned = match time_stamp {
             Some(token) => Some(SetOfVec::try_from(vec![attribute(TIME_STAMP_TOKEN, any(token)?)]).map_err(broken)?),
             None => None,
         };
-        let certificate = x509_cert::Certificate::from_der(&self.certificates[0].0).map_err(broken)?;
-        let tbs = certificate.tbs_certificate();
+        let tbs = self.signer()?.parsed().tbs_certificate();
         let signer = SignerInfo {
             version: 1,
             issuer_and_serial: IssuerAndSerial { issuer: tbs.issuer().clone(), serial: tbs.serial_number().clone() },
@@ -143,7 +138,7 @@ impl Prepared {
             signature: octets(signature),
             unsigned_attributes: unsigned,
         };
-        let certificates: Vec<Any> = self.certificates.iter().map(|certificate| any(&certificate.0)).collect::<Result<_, _>>()?;
+        let certificates: Vec<Any> = self.certificates.iter().map(|certificate| any(certificate.der())).collect::<Result<_, _>>()?;
         let body = SignedData {
             version: 1,
             digest_algorithms: SetOfVec::try_from(vec![self.algorithm.digest_identifier()]).map_err(broken)?,

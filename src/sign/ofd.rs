@@ -66,7 +66,11 @@ pub fn sign(entries: Vec<Entry>, marks: Vec<Mark<'_>>, signers: &[&dyn Signer], 
     for signer in signers {
         let prepared = signing.prepare(signer.chain(), at)?;
         let value = signer.sign(prepared.to_be_signed())?;
-        signing.add(prepared.complete(&value, None)?);
+        let bytes = match &prepared.value {
+            Value::Seal(prepared) => prepared.encode(&value, None)?,
+            Value::Plain(prepared) => prepared.encode(&value, None)?,
+        };
+        signing.add(prepared.with(bytes));
     }
     Ok(signing.files)
 }
@@ -153,11 +157,15 @@ impl Prepared {
     /// `Signature.xml` and `SignedValue.dat`, after checking the signature. `time_stamp` is a token over it
     /// ([`super::timestamp`]).
     pub fn complete(self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<[File; 2], SignError> {
-        let bytes = match self.value {
+        let bytes = match &self.value {
             Value::Seal(prepared) => prepared.complete(signature, time_stamp)?,
             Value::Plain(prepared) => prepared.complete(signature, time_stamp)?,
         };
-        Ok([self.description, File { name: self.value_name, bytes }])
+        Ok(self.with(bytes))
+    }
+
+    fn with(self, bytes: Vec<u8>) -> [File; 2] {
+        [self.description, File { name: self.value_name, bytes }]
     }
 }
 

@@ -49,7 +49,8 @@ pub fn prepare(blank: Blank, chain: &[Certificate], at: Timestamp) -> Result<Pre
 pub fn sign(blank: Blank, signer: &dyn Signer, at: Timestamp) -> Result<Vec<u8>, SignError> {
     let prepared = prepare(blank, signer.chain(), at)?;
     let signature = signer.sign(prepared.to_be_signed())?;
-    prepared.complete(&signature, None)
+    let value = prepared.cms.encode(&signature, None)?;
+    prepared.with(&value)
 }
 
 impl Prepared {
@@ -62,6 +63,10 @@ impl Prepared {
     /// `time_stamp` is a token over the signature ([`super::timestamp`]).
     pub fn complete(self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
         let value = self.cms.complete(signature, time_stamp)?;
+        self.with(&value)
+    }
+
+    fn with(self, value: &[u8]) -> Result<Vec<u8>, SignError> {
         let (mut file, gap) = (self.file, self.gap);
         // What DER leaves out of this signature stays zeros (ISO 32000-1 12.8.3.3.1).
         let place = &mut file[gap.start + 1..gap.end - 1];
@@ -69,7 +74,7 @@ impl Prepared {
         let place = place.get_mut(..2 * value.len()).ok_or_else(|| {
             SignError::Prepared(format!("the file has room for {room} bytes, the signature with its time-stamp has {}", value.len()))
         })?;
-        hex::encode_to_slice(&value, place).map_err(|e| SignError::Prepared(e.to_string()))?;
+        hex::encode_to_slice(value, place).map_err(|e| SignError::Prepared(e.to_string()))?;
         Ok(file)
     }
 }

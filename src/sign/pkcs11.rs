@@ -115,11 +115,13 @@ impl Signer for ModuleSigner {
             .sign_in(&session, key, message)
             .map_err(|e| SignError::Device(format!("token `{}` did not sign: {e}; nothing was signed", self.token)))?;
         *open = Some((session, key));
-        if self.algorithm() == Algorithm::EcdsaP256 {
-            return pair_to_der(&signature)
-                .ok_or_else(|| SignError::Device(format!("token `{}` gave no ECDSA signature; nothing was signed", self.token)));
-        }
-        Ok(signature)
+        let wrong = |what: &str| SignError::Device(format!("token `{}` gave no {what}; nothing was signed", self.token));
+        let signature = match self.algorithm() {
+            Algorithm::EcdsaP256 => pair_to_der(&signature).ok_or_else(|| wrong("ECDSA signature"))?,
+            _ => signature,
+        };
+        let holds = self.chain[0].key().holds(message, &signature);
+        holds.then_some(signature).ok_or_else(|| wrong("signature by the key of its certificate"))
     }
 }
 

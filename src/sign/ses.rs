@@ -38,9 +38,8 @@ pub struct Prepared {
     /// What is signed, in DER: `SES_SealInfo` or `TBS_Sign`.
     #[serde(with = "base64_bytes")]
     content: Vec<u8>,
-    /// The certificate of the one who signs, in DER.
-    #[serde(with = "base64_bytes")]
-    certificate: Vec<u8>,
+    /// The certificate of the one who signs.
+    certificate: Certificate,
 }
 
 /// Prepares a seal for its maker's signature.
@@ -75,7 +74,7 @@ pub fn prepare_seal(plan: &SealPlan<'_>, maker: &Certificate) -> Result<Prepared
         picture: Picture { kind: ascii("png")?, data: octets(plan.picture), width: plan.size_mm.0, height: plan.size_mm.1 },
         extensions: None,
     };
-    Ok(Prepared { content: to_der(&info), certificate: maker.der().to_vec() })
+    Ok(Prepared { content: to_der(&info), certificate: maker.clone() })
 }
 
 /// Makes a seal with a maker's key that is at hand: the bytes of a `Seal.esl`.
@@ -103,13 +102,13 @@ pub fn prepare(seal: &Seal, signer: &Certificate, signature_xml: &[u8], path: &s
         property: Ia5String::new(path).map_err(|_| wrong(format!("cannot be put to `{path}`: the path is not ASCII")))?,
         extensions: None,
     };
-    Ok(Prepared { content: to_der(&content), certificate: signer.der().to_vec() })
+    Ok(Prepared { content: to_der(&content), certificate: signer.clone() })
 }
 
 /// Seals with a key that is at hand: the bytes of a `SignedValue.dat`.
 pub fn sign(seal: &Seal, signer: &dyn Signer, signature_xml: &[u8], path: &str, at: Timestamp) -> Result<Vec<u8>, SignError> {
     let prepared = prepare(seal, &signer.chain()[0], signature_xml, path, at)?;
-    prepared.complete(&signer.sign(prepared.to_be_signed())?, None)
+    prepared.encode(&signer.sign(prepared.to_be_signed())?, None)
 }
 
 impl Prepared {
@@ -122,14 +121,19 @@ impl Prepared {
     pub fn complete_seal(&self, signature: &[u8]) -> Result<Vec<u8>, SignError> {
         self.check(signature)?;
         let info = Any::from_der(&self.content).map_err(|e| SignError::Prepared(e.to_string()))?;
-        Ok(to_der(&SealDer { info, maker: octets(&self.certificate), algorithm: SM2_WITH_SM3, signature: bits(signature) }))
+        Ok(to_der(&SealDer { info, maker: octets(self.certificate.der()), algorithm: SM2_WITH_SM3, signature: bits(signature) }))
     }
 
     /// The finished signature, after checking it. `time_stamp` is a token over the signature ([`super::timestamp`]).
     pub fn complete(&self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
         self.check(signature)?;
+        self.encode(signature, time_stamp)
+    }
+
+    /// The finished signature with that of a [`Signer`], which holds.
+    pub(super) fn encode(&self, signature: &[u8], time_stamp: Option<&[u8]>) -> Result<Vec<u8>, SignError> {
         let content = Any::from_der(&self.content).map_err(|e| SignError::Prepared(e.to_string()))?;
-        let certificate = octets(&self.certificate);
+        let certificate = octets(self.certificate.der());
         Ok(to_der(&SignatureDer {
             content,
             certificate,
@@ -140,7 +144,7 @@ impl Prepared {
     }
 
     fn check(&self, signature: &[u8]) -> Result<(), SignError> {
-        let signer = Certificate::from_der(&self.certificate).map_err(|e| SignError::Prepared(format!("its certificate {e}")))?;
+        let signer = &self.certificate;
         if signer.key().algorithm() == Algorithm::Sm2 && signer.key().holds(&self.content, signature) {
             return Ok(());
         }

@@ -29,7 +29,8 @@ pub trait Signer: Send + Sync {
     /// Its certificate, then those of its issuers; never empty. The root may be there; files do not carry it.
     fn chain(&self) -> &[Certificate];
 
-    /// Signs a message (not its digest). Elliptic signatures but Ed25519 come as DER `SEQUENCE {r, s}`.
+    /// Signs a message (not its digest). Elliptic signatures but Ed25519 come as DER `SEQUENCE {r, s}`. What is given back
+    /// holds: a signer that asks a device checks the answer, one that computes with a key that fits its certificate need not.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
 }
 

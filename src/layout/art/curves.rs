@@ -69,11 +69,11 @@ impl Curves {
     }
 
     pub fn filled(self, color: Rgb) -> Path {
-        Path { segments: self.0, fill: Some(color), stroke: None, alpha: 255 }
+        Path { at: Point::default(), segments: self.0, fill: Some(color), stroke: None, alpha: 255 }
     }
 
     pub fn stroked(self, color: Rgb, width_mm: f64) -> Path {
-        Path { segments: self.0, fill: None, stroke: Some((color, Length::mm(width_mm))), alpha: 255 }
+        Path { at: Point::default(), segments: self.0, fill: None, stroke: Some((color, Length::mm(width_mm))), alpha: 255 }
     }
 }
 

@@ -26,9 +26,10 @@ pub fn fitted(art: &Art, area: &Rect) -> Vec<Path> {
     let (width, height) = (art.size.0.to_um().max(1), art.size.1.to_um().max(1));
     let place = area.fit(width.unsigned_abs(), height.unsigned_abs());
     let ratio = place.w.to_mm() / art.size.0.to_mm().max(f64::MIN_POSITIVE);
-    let at = |p: Point| Point { x: place.x + rounded(p.x.scaled(ratio)), y: place.y + rounded(p.y.scaled(ratio)) };
+    let scaled = |p: Point| Point { x: rounded(p.x.scaled(ratio)), y: rounded(p.y.scaled(ratio)) };
     let moved = |path: &Path| Path {
-        segments: path.segments.iter().map(|segment| map(*segment, at)).collect(),
+        at: Point { x: place.x, y: place.y } + scaled(path.at),
+        segments: path.segments.iter().map(|segment| map(*segment, scaled)).collect(),
         stroke: path.stroke.map(|(color, width)| (color, width.scaled(ratio))),
         ..*path
     };
@@ -81,7 +82,7 @@ fn printable(path: &usvg::Path) -> Result<Path, &'static str> {
         (Some((_, a)), _) | (None, Some((_, a, _))) => a.to_u8(),
         (None, None) => return Err("a path has neither fill nor stroke"),
     };
-    Ok(Path { segments: segments(&outline), fill: fill.map(|f| f.0), stroke: stroke.map(|s| (s.0, s.2)), alpha })
+    Ok(Path { at: Point::default(), segments: segments(&outline), fill: fill.map(|f| f.0), stroke: stroke.map(|s| (s.0, s.2)), alpha })
 }
 
 fn color(paint: &Paint) -> Result<Rgb, &'static str> {
@@ -153,7 +154,10 @@ mod tests {
     fn a_fitted_drawing_stands_in_the_middle_of_its_box() {
         let art = svg("<path stroke='#000' stroke-width='10' fill='none' d='M0 0L200 100'/>").unwrap();
         let paths = fitted(&art, &Rect::mm(100.0, 50.0, 40.0, 40.0));
-        assert_eq!(paths[0].segments, [Segment::Move(at(100.0, 60.0)), Segment::Line(at(140.0, 80.0))]);
+        assert_eq!(
+            (paths[0].at, &paths[0].segments[..]),
+            (at(100.0, 60.0), &[Segment::Move(at(0.0, 0.0)), Segment::Line(at(40.0, 20.0))][..])
+        );
         assert_eq!(paths[0].stroke, Some((Rgb::BLACK, Length::mm(2.0))));
     }
 

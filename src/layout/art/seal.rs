@@ -62,7 +62,7 @@ fn song() -> String {
 /// Ink that lets what it is stamped on be read.
 const OPACITY: u8 = 204;
 
-/// Draws a seal as a single path, so that its ink is even where contours touch.
+/// Draws a seal: its rim and star as one path, and each character, measured from its own middle, as another.
 pub fn seal(spec: &SealSpec, fonts: &Fonts) -> Result<Art, String> {
     let chain = fonts.chain(&spec.font).ok_or_else(|| {
         let known: Vec<_> = fonts.chain_names().collect();
@@ -72,7 +72,7 @@ pub fn seal(spec: &SealSpec, fonts: &Fonts) -> Result<Art, String> {
     if text.is_empty() {
         return Err("a seal needs words; write them in `text`".to_owned());
     }
-    let mut stamp = Stamp { fonts, chain, curves: Curves::default() };
+    let mut stamp = Stamp { fonts, chain, color: spec.color, curves: Curves::default(), characters: Vec::new() };
     let size = match spec.shape {
         SealShape::Round => {
             let size = spec.size_mm.unwrap_or(42.0);
@@ -85,15 +85,23 @@ pub fn seal(spec: &SealSpec, fonts: &Fonts) -> Result<Art, String> {
             size
         }
     };
-    let path = Path { segments: stamp.curves.0, fill: Some(spec.color), stroke: None, alpha: OPACITY };
-    Ok(Art { size: (Length::mm(size), Length::mm(size)), paths: vec![path] })
+    let mut paths = vec![inked(stamp.curves, [0.0; 2], spec.color)];
+    paths.append(&mut stamp.characters);
+    Ok(Art { size: (Length::mm(size), Length::mm(size)), paths })
+}
+
+fn inked(curves: Curves, at: Spot, color: Rgb) -> Path {
+    Path { at: point(at), alpha: OPACITY, ..curves.filled(color) }
 }
 
 /// A seal under construction.
 struct Stamp<'f> {
     fonts: &'f Fonts,
     chain: ChainId,
+    color: Rgb,
+    /// Rim and star.
     curves: Curves,
+    characters: Vec<Path>,
 }
 
 impl Stamp<'_> {
@@ -167,16 +175,17 @@ impl Stamp<'_> {
         let upem = f64::from(font.upem);
         // Ideographs fill their em box, which reaches from 0.12 em below the baseline to 0.88 em above it.
         let origin = [f64::from(font.advance(glyph)) / 2.0, 0.38 * upem];
+        let mut curves = Curves::default();
         let pen = &mut Pen {
-            curves: &mut self.curves,
+            curves: &mut curves,
             origin,
-            middle,
             turn: angle.sin_cos(),
             scale: [width / upem, height / upem],
             last: [0.0; 2],
             open: None,
         };
         font.outline(glyph, pen);
+        self.characters.push(inked(curves, middle, self.color));
         Ok(())
     }
 }
@@ -184,9 +193,8 @@ impl Stamp<'_> {
 /// Takes a glyph's outline in font units, y upwards.
 struct Pen<'c> {
     curves: &'c mut Curves,
-    /// The point of the glyph that comes to `middle`.
+    /// The point of the glyph that places are measured from.
     origin: Spot,
-    middle: Spot,
     /// Sine and cosine of the turn.
     turn: (f64, f64),
     scale: [f64; 2],
@@ -199,7 +207,7 @@ impl Pen<'_> {
     fn place(&self, [x, y]: Spot) -> Spot {
         let (x, y) = ((x - self.origin[0]) * self.scale[0], (self.origin[1] - y) * self.scale[1]);
         let (sin, cos) = self.turn;
-        [self.middle[0] + x * cos - y * sin, self.middle[1] + x * sin + y * cos]
+        [x * cos - y * sin, x * sin + y * cos]
     }
 
     /// Fonts cut a bow into many short pieces; neighbours that one piece can draw as well become one.
@@ -262,11 +270,14 @@ mod tests {
     /// The ends of all pieces, from the seal's middle, in millimetres.
     fn ends(art: &Art) -> Vec<Spot> {
         let middle = art.size.0 / 2;
-        let ends = art.paths[0].segments.iter().filter_map(|segment| match *segment {
-            Segment::Move(p) | Segment::Line(p) | Segment::Cubic(_, _, p) => Some(p),
-            Segment::Close => None,
-        });
-        ends.map(|Point { x, y }| [(x - middle).to_mm(), (y - middle).to_mm()]).collect()
+        let ends = |path: &Path| -> Vec<Point> {
+            let end = |segment: &Segment| match *segment {
+                Segment::Move(p) | Segment::Line(p) | Segment::Cubic(_, _, p) => Some(path.at + p),
+                Segment::Close => None,
+            };
+            path.segments.iter().filter_map(end).collect()
+        };
+        art.paths.iter().flat_map(ends).map(|Point { x, y }| [(x - middle).to_mm(), (y - middle).to_mm()]).collect()
     }
 
     #[test]
@@ -274,7 +285,7 @@ mod tests {
         for text in ["部", "示例住房和城乡建设主管部门", "示例省示例市住房和城乡建设主管部门建筑工程质量安全监督管理总站"]
         {
             let art = drawn(&format!("text = '{text}'")).unwrap();
-            assert_eq!((art.size.0, art.paths.len()), (Length::mm(42.0), 1));
+            assert_eq!((art.size.0, art.paths.len()), (Length::mm(42.0), 1 + text.chars().count() + 5));
             let radii = ends(&art).into_iter().map(|[x, y]| x.hypot(y));
             let inner = radii.filter(|r| *r < 19.79).fold(0.0, f64::max);
             assert!(inner > 16.0 && inner < 19.6, "{text}: {inner} mm");

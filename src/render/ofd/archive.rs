@@ -48,7 +48,7 @@ impl Shared {
 /// Writes the parts of `first`, then the shared ones as they are, then those of `rest`.
 pub(super) fn zip(first: &[Part], shared: &Shared, rest: &[Part]) -> ZipResult<Vec<u8>> {
     // Deflate is most of the time that a file takes: level 2 comes within three hundredths of level 9 in a third of it.
-    let add_quickly = |zip: &mut _, part| add(zip, part, &[".jpg", ".png", ".esl", ".dat"], 2);
+    let add_quickly = |zip: &mut _, part| add(zip, part, &[".jpg", ".png"], 2);
     // The clone shares the bytes and the directory; reading needs a cursor of its own.
     let mut shared = shared.0.clone();
     let mut zip = writer(rest);

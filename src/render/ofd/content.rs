@@ -134,7 +134,7 @@ impl Units<'_> {
         match item {
             Item::Text(text) => self.text(text),
             Item::Image(image) => self.image(image),
-            Item::Path(path) => self.path(path, |point| point, 1.0),
+            Item::Path(path) => self.path(path, Point::default(), (1.0, 1.0)),
             Item::Qr(qr) => self.qr(qr),
             Item::Seal(_) if self.stamped => {}
             Item::Seal(seal) => self.seal(seal),
@@ -220,10 +220,11 @@ impl Units<'_> {
         );
     }
 
-    /// A path whose points are first put elsewhere, its stroke scaled by the same measure.
-    fn path(&mut self, path: &Path, put: impl Fn(Point) -> Point, scale: f64) {
-        let stroke = path.stroke.map(|(color, width)| (color, width.scaled(scale)));
-        let Some(boundary) = around(&path.segments, &put, stroke.map_or(Length::ZERO, |(_, width)| width)) else { return };
+    /// A path of art whose corner is put to a place, scaled.
+    fn path(&mut self, path: &Path, corner: Point, (across, down): (f64, f64)) {
+        let put = |point: Point| Point { x: point.x.scaled(across), y: point.y.scaled(down) };
+        let stroke = path.stroke.map(|(color, width)| (color, width.scaled((across * down).sqrt())));
+        let Some(inside) = around(&path.segments, put, stroke.map_or(Length::ZERO, |(_, width)| width)) else { return };
         let mut data = String::with_capacity(path.segments.len() * 24);
         let mut step = |operator: char, points: &[Point]| {
             if !data.is_empty() {
@@ -232,7 +233,7 @@ impl Units<'_> {
             data.push(operator);
             for point in points {
                 let point = put(*point);
-                write!(data, " {} {}", point.x - boundary.x, point.y - boundary.y).expect("a string takes it");
+                write!(data, " {} {}", point.x - inside.x, point.y - inside.y).expect("a string takes it");
             }
         };
         for segment in &path.segments {
@@ -243,7 +244,9 @@ impl Units<'_> {
                 Segment::Close => step('C', &[]),
             }
         }
-        let id = self.ids.next();
+        // Measured from its own place, art that recurs is spelt alike, which compression then finds.
+        let (id, place) = (self.ids.next(), corner + put(path.at));
+        let boundary = Rect { x: place.x + inside.x, y: place.y + inside.y, ..inside };
         let (stroked, filled) = (stroke.is_some(), path.fill.is_some());
         let width = stroke.map_or(Length::ZERO, |(_, width)| width);
         let mut attributes: Vec<(&str, &dyn Display)> = vec![("ID", &id), ("Boundary", &boundary), ("Stroke", &stroked), ("Fill", &filled)];
@@ -268,16 +271,13 @@ impl Units<'_> {
     fn qr(&mut self, qr: &Qr) {
         let module = |side: Length| side.to_mm() / (qr.symbol.side + 2 * Symbol::QUIET) as f64;
         let matrix = format!("{:.7} 0 0 {:.7} 0 0", module(qr.area.w), module(qr.area.h));
-        // Some five thousand coordinates of a few values: each value is spelt once.
-        let spelt: Vec<String> = (0..=qr.symbol.side + Symbol::QUIET).map(|value| value.to_string()).collect();
-        let mut data = String::with_capacity(qr.symbol.side * 400);
-        for (row, column, count) in qr.symbol.bars() {
-            let (left, right) = (&spelt[column + Symbol::QUIET], &spelt[column + Symbol::QUIET + count]);
-            let (top, bottom) = (&spelt[row + Symbol::QUIET], &spelt[row + Symbol::QUIET + 1]);
-            for (operator, x, y) in [(" M ", left, top), (" L ", right, top), (" L ", right, bottom), (" L ", left, bottom)] {
-                for piece in [operator, x, " ", y] {
-                    data.push_str(piece);
-                }
+        // Some two thousand corners of a few values: each value is spelt once.
+        let spelt: Vec<String> = (0..=qr.symbol.side).map(|value| format!(" {}", value + Symbol::QUIET)).collect();
+        let mut data = String::with_capacity(qr.symbol.side * 300);
+        for outline in qr.symbol.outlines() {
+            for (number, (column, row)) in outline.into_iter().enumerate() {
+                let operator = if number == 0 { " M" } else { " L" };
+                data.extend([operator, &spelt[column], &spelt[row]]);
             }
             data.push_str(" C");
         }
@@ -295,9 +295,8 @@ impl Units<'_> {
     fn seal(&mut self, seal: &Seal) {
         let ratio = |to: Length, from: Length| to.to_mm() / from.to_mm();
         let scale = (ratio(seal.area.w, seal.art.size.0), ratio(seal.area.h, seal.art.size.1));
-        let put = |point: Point| Point { x: seal.area.x + point.x.scaled(scale.0), y: seal.area.y + point.y.scaled(scale.1) };
         for path in &seal.art.paths {
-            self.path(path, put, (scale.0 * scale.1).sqrt());
+            self.path(path, Point { x: seal.area.x, y: seal.area.y }, scale);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use lopdf::{Dictionary, Object, Stream, dictionary, text_string};
+use lopdf::{Dictionary, Object, Stream, dictionary};
 use quick_xml::escape::escape;
 
 use super::print::Deflater;
@@ -116,14 +116,22 @@ pub(super) fn metadata_stream(xmp: String, deflater: &mut Deflater) -> Stream {
 pub(super) fn information(document: &Document) -> Dictionary {
     let date = Object::string_literal(pdf_date(document.instant));
     dictionary! {
-        "Title" => text_string(&document.title),
-        "Author" => text_string(&document.author),
-        "Subject" => text_string(&document.subject),
+        "Title" => words(&document.title),
+        "Author" => words(&document.author),
+        "Subject" => words(&document.subject),
         "Creator" => Object::string_literal(PRODUCER),
         "Producer" => Object::string_literal(PRODUCER),
         "CreationDate" => date.clone(),
         "ModDate" => date,
     }
+}
+
+/// Text for people (ISO 32000-1 7.9.2.2): ASCII as it is, all else in UTF-16, as bytes, which take half the room of digits.
+pub(super) fn words(text: &str) -> Object {
+    if text.is_ascii() {
+        return Object::string_literal(text);
+    }
+    Object::string_literal(std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect::<Vec<u8>>())
 }
 
 /// Adds the files that travel inside, by name and as associated files (ISO 32000-1 7.11.4, ISO 19005-3 annex E).
@@ -151,8 +159,8 @@ pub(super) fn attach(
         let specification = file.add_object(dictionary! {
             "Type" => "Filespec",
             "F" => Object::string_literal(attachment.name),
-            "UF" => text_string(attachment.name),
-            "Desc" => text_string(attachment.description),
+            "UF" => words(attachment.name),
+            "Desc" => words(attachment.description),
             "AFRelationship" => attachment.relationship,
             "EF" => dictionary! { "F" => embedded, "UF" => embedded },
         });

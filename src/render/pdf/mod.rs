@@ -205,7 +205,7 @@ fn appearance(art: &Art) -> Result<Stream, RenderError> {
     let typefaces = Typefaces::default();
     let mut deflater = Deflater::best();
     let mut canvas = Canvas::new(art.size.1, &typefaces, 0, &mut deflater);
-    canvas.paths(&art.paths);
+    canvas.paths(art.paths.iter());
     // Paths refer to no objects, so that nothing is added to this file.
     let drawing = canvas.print(&mut lopdf::Document::new())?;
     let mut resources = drawing.printed.resources;

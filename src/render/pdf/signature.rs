@@ -1,9 +1,9 @@
 //! The signature field: a certification that allows no later change, its widget a seal of the page (ISO 32000-1 12.8).
 
-use lopdf::{Dictionary, Object, ObjectId, dictionary, text_string};
+use lopdf::{Dictionary, Object, ObjectId, dictionary};
 
 use super::draw::rounded;
-use super::metadata::pdf_date;
+use super::metadata::{pdf_date, words};
 use super::{RenderError, refused};
 use crate::layout::Document;
 use crate::page::{Item, Rect, Seal};
@@ -58,7 +58,7 @@ impl<'d> Field<'d> {
             "Subtype" => "Widget",
             "FT" => "Sig",
             "T" => Object::string_literal("Signature1"),
-            "TU" => text_string(self.words()),
+            "TU" => words(self.words()),
             "V" => signature,
             // Print, as ISO 19005-3 6.3.2 asks, and Locked.
             "F" => 4 | 128,
@@ -85,8 +85,8 @@ fn signature(document: &Document, room: usize) -> Dictionary {
         "Type" => "Sig",
         "Filter" => "Adobe.PPKLite",
         "SubFilter" => "ETSI.CAdES.detached",
-        "Name" => text_string(&document.author),
-        "Reason" => text_string("签发电子证照"),
+        "Name" => words(&document.author),
+        "Reason" => words("签发电子证照"),
         "M" => Object::string_literal(pdf_date(document.instant)),
         "Reference" => vec![Object::from(certifies)],
         "ByteRange" => vec![0.into(), UNKNOWN.into(), UNKNOWN.into(), UNKNOWN.into()],

@@ -1,8 +1,9 @@
 //! The structure tree: what a screen reader reads, in which order (ISO 32000-1 14.7, ISO 14289-1).
 
-use lopdf::{Dictionary, Object, ObjectId, dictionary, text_string};
+use lopdf::{Dictionary, Object, ObjectId, dictionary};
 
 use super::draw::rounded;
+use super::metadata::words;
 use super::signature::STRUCT_PARENT;
 use crate::page::{Length, Rect};
 
@@ -61,13 +62,12 @@ pub(super) fn add_tree(
     for group in reading_order(face, own) {
         let mut kids: Vec<Object> = group.iter().filter_map(|tag| tag.mark).map(Object::from).collect();
         let mut element = dictionary! {
-            "Type" => "StructElem",
             "S" => group[0].kind.role(),
             "P" => document,
             "Pg" => page,
         };
         if let Kind::Figure(alt) | Kind::Field(alt) = &group[0].kind {
-            element.set("Alt", text_string(alt));
+            element.set("Alt", words(alt));
             element.set("A", layout(group[0].place, height));
         }
         if let (Kind::Field(_), Some(widget)) = (&group[0].kind, widget) {
@@ -83,7 +83,7 @@ pub(super) fn add_tree(
         }
         children.push(element);
     }
-    file.set_object(document, dictionary! { "Type" => "StructElem", "S" => "Document", "P" => root, "K" => children });
+    file.set_object(document, dictionary! { "S" => "Document", "P" => root, "K" => children });
     parent_tree.splice(0..0, [0.into(), parents.into()]);
     let next = (parent_tree.len() / 2) as u32;
     let parent_tree = file.add_object(dictionary! { "Nums" => parent_tree });

@@ -102,12 +102,18 @@ impl Read {
     fn characters(&self, font: &[u8]) -> BTreeMap<u16, String> {
         let to_unicode = self.follow(self.resource("Font", font).as_dict().unwrap().get(b"ToUnicode").unwrap());
         let map = String::from_utf8(to_unicode.as_stream().unwrap().get_plain_content().unwrap()).unwrap();
-        let pairs = map.lines().filter_map(|line| line.strip_prefix('<')?.strip_suffix('>')?.split_once("> <"));
+        let ranges = map.lines().filter_map(|line| line.strip_prefix('<')?.strip_suffix(">]")?.split_once(">[<"));
         let text = |hex: &str| {
             let units: Vec<u16> = hex::decode(hex).unwrap().chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
             String::from_utf16(&units).unwrap()
         };
-        pairs.filter(|(code, _)| *code != "0000").map(|(code, to)| (u16::from_str_radix(code, 16).unwrap(), text(to))).collect()
+        let range = |(codes, to): (&str, &str)| {
+            let ends: Vec<u16> = codes.split("><").map(|code| u16::from_str_radix(code, 16).unwrap()).collect();
+            let texts: Vec<String> = to.split("><").map(text).collect();
+            assert_eq!(usize::from(ends[1] - ends[0]) + 1, texts.len());
+            (ends[0]..=ends[1]).zip(texts).collect::<Vec<_>>()
+        };
+        ranges.flat_map(range).collect()
     }
 
     /// A font's stated widths by code.
@@ -141,7 +147,7 @@ impl Read {
                         } else {
                             let code = u16::from_be_bytes(part.as_str().unwrap().try_into().unwrap());
                             shown.push((characters[&code].clone(), place.0, place.1));
-                            place.0 += widths[&code] / 1000.0 * size;
+                            place.0 += widths.get(&code).unwrap_or(&1000.0) / 1000.0 * size;
                         }
                     }
                 }
@@ -355,12 +361,21 @@ fn photographs_keep_their_bytes_and_ink_its_shape() {
     assert_eq!(mask.dict.get(b"Width").unwrap(), &Object::from(pixels.width()));
     // The sample is drawn in four levels of one ink.
     assert_eq!(mask.dict.get(b"BitsPerComponent").unwrap(), &Object::from(2));
-    let bytes = mask.get_plain_content().unwrap();
-    let row = pixels.width().div_ceil(4) as usize;
-    for (x, y, pixel) in pixels.enumerate_pixels() {
-        let byte = bytes[y as usize * row + x as usize / 4];
-        assert_eq!(byte >> (6 - 2 * (x % 4)) & 3, pixel.0[3] / 85, "at {x}, {y}");
+    let parameters = mask.dict.get(b"DecodeParms").unwrap().as_dict().unwrap();
+    for (key, value) in [("Predictor", 15), ("Colors", 1), ("BitsPerComponent", 2), ("Columns", i64::from(pixels.width()))] {
+        assert_eq!(parameters.get(key.as_bytes()).unwrap(), &Object::from(value), "{key}");
     }
+    // The rows with their filters are those of a grey PNG of as many bits.
+    let chunk = |kind: &[u8], data: &[u8]| {
+        let named = [kind, data].concat();
+        let mut sum = flate2::Crc::new();
+        sum.update(&named);
+        [&(data.len() as u32).to_be_bytes(), &named[..], &sum.sum().to_be_bytes()].concat()
+    };
+    let header = [&pixels.width().to_be_bytes()[..], &pixels.height().to_be_bytes(), &[2, 0, 0, 0, 0]].concat();
+    let file = [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &mask.content), chunk(b"IEND", b"")].concat();
+    let shape = image::load_from_memory(&file).unwrap().into_luma8();
+    assert!(shape.pixels().map(|pixel| pixel.0[0]).eq(pixels.pixels().map(|pixel| pixel.0[3])));
 }
 
 #[test]
@@ -394,13 +409,14 @@ fn paths_are_painted_once_and_no_number_has_an_exponent() {
         Segment::Line(at(9, 9)),
         Segment::Close,
     ];
-    let path = Path { segments, fill: None, stroke: Some((Rgb(1, 2, 3), Length::um(1))), alpha: 100 };
+    let path = Path { at: Point::default(), segments, fill: None, stroke: Some((Rgb(1, 2, 3), Length::um(1))), alpha: 100 };
     document.page.items = vec![Item::Path(path), Item::Path(specimen::bar(Rect::mm(1.0, 1.0, 5.0, 5.0), Rgb::BLACK, 255))];
     let page = Read::of(&document);
     let own = page.follow(&page.page().get(b"Contents").unwrap().as_array().unwrap()[1]).as_stream().unwrap();
     let content = String::from_utf8(own.get_plain_content().unwrap()).unwrap();
-    let expected = "/Artifact BMC\n/A100 gs\n0.004 0.008 0.012 RG\n0.003 w\n0 0 m\n283.46 841.88 l\n0.01 841.88 0.01 841.87 0.02 841.87 c\n\
-                    0 841.89 m\n0.03 841.86 l\nh\nS\n/A255 gs\n0 0 0 rg\n2.83 839.06 m\n17.01 839.06 l\n17.01 824.88 l\n2.83 824.88 l\nh\nf\nEMC";
+    let expected = "/Artifact BMC\n/A100 gs\nq\n0.0283465 0 0 -0.0283465 0 841.89 cm\n0.004 0.008 0.012 RG\n0.1 w\n0.1 29699.9 m\n\
+                    10000 0.2 l\n0.3 0.4 0.5 0.6 0.7 0.8 c\n0 0 m\n0.9 0.9 l\nh\nS\n/A255 gs\n0 0 0 rg\n100 100 m\n600 100 l\n600 600 l\n\
+                    100 600 l\nh\nf\nQ\nEMC";
     assert_eq!(content, expected);
 }
 

@@ -1,8 +1,9 @@
 //! The fonts of one page part: subsets with just its glyphs, under names that its operations use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
-use lopdf::{Dictionary, Object};
+use lopdf::{Dictionary, Object, Stream};
 use printpdf::{Codepoint, FontMetrics, ParsedFont, PdfFont};
 
 use super::print::Deflater;
@@ -44,6 +45,13 @@ fn thousandths(value: f64, font: &Font) -> f64 {
     (value * 1000.0 / f64::from(font.upem)).round()
 }
 
+/// The width that `printpdf` states as the default: a full em.
+const WIDE: u16 = 1000;
+
+fn put(text: &mut String, piece: std::fmt::Arguments) {
+    text.write_fmt(piece).expect("a string takes it");
+}
+
 impl Typefaces {
     /// Subsets the fonts that the items' texts use.
     pub fn of(items: &[Item], fonts: &Fonts, prefix: &str) -> Self {
@@ -72,24 +80,30 @@ impl Typefaces {
         printpdf::PdfFontMap { map: self.faces.values().map(font).collect() }
     }
 
-    /// Sets right what printpdf can only guess about fonts that it did not parse, and compresses them.
+    /// Sets right what printpdf can only guess about fonts that it did not parse, says the rest shorter, and compresses them.
     pub fn complete(&self, printed: &Dictionary, file: &mut lopdf::Document, deflater: &mut Deflater) -> Result<(), RenderError> {
         let fonts = printed.get(b"Font").and_then(Object::as_dict).map_err(refused)?;
         for typeface in self.faces.values() {
             let font = fonts.get(typeface.resource.0.as_bytes()).and_then(Object::as_reference).map_err(refused)?;
-            let font = file.get_dictionary(font).map_err(refused)?;
+            let font = file.get_dictionary_mut(font).map_err(refused)?;
             let to_unicode = font.get(b"ToUnicode").and_then(Object::as_reference).map_err(refused)?;
-            let descendants = font.get(b"DescendantFonts").and_then(Object::as_array).map_err(refused)?;
-            let descendant = descendants.first().ok_or_else(|| refused("a font without descendant"))?.as_dict().map_err(refused)?;
+            let descendants = font.get_mut(b"DescendantFonts").and_then(Object::as_array_mut).map_err(refused)?;
+            let descendant = descendants.first_mut().ok_or_else(|| refused("a font without descendant"))?.as_dict_mut().map_err(refused)?;
+            descendant.set("W", typeface.narrow());
             let descriptor = descendant.get(b"FontDescriptor").and_then(Object::as_reference).map_err(refused)?;
             let descriptor = file.get_dictionary_mut(descriptor).map_err(refused)?;
             descriptor.set("CapHeight", typeface.metrics.cap_height);
             // Symbolic: characters outside the standard Latin set (ISO 32000-1 table 123).
             descriptor.set("Flags", 4);
             let program = descriptor.get(b"FontFile2").and_then(Object::as_reference).map_err(refused)?;
-            for stream in [program, to_unicode] {
-                deflater.compress(file.get_object_mut(stream).and_then(Object::as_stream_mut).map_err(refused)?);
-            }
+            let stream = |file: &mut lopdf::Document, id, change: &mut dyn FnMut(&mut Stream)| {
+                file.get_object_mut(id).and_then(Object::as_stream_mut).map(change).map_err(refused)
+            };
+            stream(file, program, &mut |program| deflater.compress(program))?;
+            stream(file, to_unicode, &mut |map| {
+                map.set_plain_content(typeface.to_unicode().into_bytes());
+                deflater.compress(map);
+            })?;
         }
         Ok(())
     }
@@ -98,7 +112,7 @@ impl Typefaces {
 impl Typeface {
     fn new(font: &Font, glyphs: BTreeSet<(u16, char)>, resource: printpdf::FontId) -> Self {
         let chars: Vec<(char, u16)> = glyphs.into_iter().map(|(glyph, ch)| (ch, glyph)).collect();
-        let subset = crate::font::subset(font, &chars);
+        let subset = crate::font::program(font, &chars);
         let index = |glyph: u16| subset.index(glyph).unwrap_or(0);
         let unit = |value: i16| thousandths(f64::from(value), font) as i16;
         let width = |glyph: u16| thousandths(f64::from(font.advance(glyph)), font) as u16;
@@ -124,6 +138,39 @@ impl Typeface {
     /// How far the glyph moves the pen by itself, in thousandths of an em.
     pub fn width(&self, code: u16) -> f64 {
         f64::from(self.widths.get(&code).copied().unwrap_or(0))
+    }
+
+    /// `W` for all that are not as wide as most: the rest have the default width (ISO 32000-1 9.7.4.3).
+    fn narrow(&self) -> Vec<Object> {
+        let narrow: Vec<(u16, u16)> = self.widths.iter().map(|(&code, &width)| (code, width)).filter(|&(_, width)| width != WIDE).collect();
+        let runs = narrow.chunk_by(|one, next| one.0 + 1 == next.0);
+        runs.flat_map(|run| [run[0].0.into(), run.iter().map(|&(_, width)| width.into()).collect::<Vec<Object>>().into()]).collect()
+    }
+
+    /// The characters of the codes (ISO 32000-1 9.10.3). A range has one first byte.
+    fn to_unicode(&self) -> String {
+        let codes: Vec<(u16, char)> = self.chars.iter().map(|(&code, &ch)| (code, ch)).collect();
+        let ranges: Vec<_> = codes.chunk_by(|one, next| one.0 + 1 == next.0 && one.0 >> 8 == next.0 >> 8).collect();
+        let mut map = String::from(
+            "/CIDInit/ProcSet findresource begin 12 dict begin begincmap\n\
+             /CIDSystemInfo<</Registry(Adobe)/Ordering(UCS)/Supplement 0>>def/CMapName/Adobe-Identity-UCS def/CMapType 2 def\n\
+             1 begincodespacerange<0000><FFFF>endcodespacerange\n",
+        );
+        // A hundred ranges to a block at most.
+        for block in ranges.chunks(100) {
+            put(&mut map, format_args!("{} beginbfrange\n", block.len()));
+            for range in block {
+                put(&mut map, format_args!("<{:04X}><{:04X}>[", range[0].0, range[range.len() - 1].0));
+                for (_, ch) in *range {
+                    let units: String = ch.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("{unit:04X}")).collect();
+                    put(&mut map, format_args!("<{units}>"));
+                }
+                map.push_str("]\n");
+            }
+            map.push_str("endbfrange\n");
+        }
+        map.push_str("endcmap CMapName currentdict/CMap defineresource pop end end");
+        map
     }
 
     /// Whether extraction gives this character for the glyph. Fonts may draw two characters with one glyph.
