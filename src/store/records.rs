@@ -238,7 +238,7 @@ impl Store {
 
     /// The licence with its record in force, if it is that person's.
     pub async fn licence_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<Filed>, StoreError> {
-        let sql = format!("{FILED} AND r.version = licence.version WHERE id = $1 AND holder_key = $2");
+        let sql = format!("{FILED} WHERE r.version = licence.version AND id = $1 AND holder_key = $2");
         let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?]).await?;
         row.map(|row| filed(&row)).transpose()
     }
