@@ -263,10 +263,11 @@ fn from_png(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
     let mut decoder = PngDecoder::new(Cursor::new(bytes)).map_err(damage)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = decoded(decoder)?;
-    if kind == PictureKind::Signature && orientation == Orientation::NoTransforms {
-        if let Some(bare) = bare_png(bytes).filter(|bare| kind.passes(width, height, bare.len())) {
-            return Ok(Picture::png(bare, eight_bits(image)));
-        }
+    if kind == PictureKind::Signature
+        && orientation == Orientation::NoTransforms
+        && let Some(bare) = bare_png(bytes).filter(|bare| kind.passes(width, height, bare.len()))
+    {
+        return Ok(Picture::png(bare, eight_bits(image)));
     }
     image.apply_orientation(orientation);
     match kind {

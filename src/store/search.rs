@@ -57,13 +57,11 @@ pub struct Tally {
     pub count: u64,
 }
 
-/// How many registrations of a type end in a month.
+/// How many registrations end on a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Expiring {
-    /// The month, `2026-03`.
-    pub month: String,
-    /// Licence type.
-    pub licence_type: String,
+    /// Their last day.
+    pub day: Date,
     /// How many.
     pub count: u64,
 }
@@ -99,13 +97,14 @@ impl Store {
         self.database.rows(sql, values![first, last]).await?.iter().map(tally).collect()
     }
 
-    /// How many registrations in force end in each month between two days.
+    /// How many registrations in force end on each day, where any does: in the order of the index, so that nothing is sorted.
     pub async fn expiring(&self, first: Date, last: Date) -> Result<Vec<Expiring>, StoreError> {
-        let sql = "SELECT substr(expires, 1, 7) AS month, licence_type, count(*) AS count FROM licence \
-                   WHERE expires >= $1 AND expires <= $2 AND status || '' = 'valid' \
-                   GROUP BY substr(expires, 1, 7), licence_type ORDER BY 1, 2";
-        let expiring =
-            |row: &Row| Ok(Expiring { month: row.get("month")?, licence_type: row.get("licence_type")?, count: row.number("count")? });
+        let sql = "SELECT expires, count(*) AS count FROM licence \
+                   WHERE expires >= $1 AND expires <= $2 AND status || '' = 'valid' GROUP BY expires ORDER BY expires";
+        let expiring = |row: &Row| {
+            let day = row.day("expires")?.ok_or_else(|| StoreError::corrupt("licence", "no last day"))?;
+            Ok(Expiring { day, count: row.number("count")? })
+        };
         self.database.rows(sql, values![first, last]).await?.iter().map(expiring).collect()
     }
 

@@ -1,6 +1,7 @@
 //! Judging an OFD: a plain container, every entry covered, seals of ours that hold (GB/T 33190-2016 18, GB/T 38540-2020).
 
 mod package;
+mod template;
 mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use self::package::Entry;
+use self::template::Packed;
 use self::xml::Element;
 use super::{Envelope, Judge, Reason, Refusal, State};
 use crate::sign::{Algorithm, cms, is_test, ses};
@@ -49,6 +51,11 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Refusal> {
         }
     }
     let added = package.uncovered(&list_path, &list, &signatures);
+    for (name, part) in &package.entries {
+        if let Some(template) = part.template.filter(|_| signatures.iter().any(|signature| signature.covers(name))) {
+            template::remember(template, &part.sm3);
+        }
+    }
     let attachment = |name: &str| {
         let covered = signatures.iter().any(|signature| signature.covers(name));
         package.entries.get(name).filter(|_| covered).map(|part| part.bytes.to_vec()).ok_or_else(|| {
@@ -99,6 +106,7 @@ struct Package<'e> {
 struct Part<'e> {
     bytes: &'e [u8],
     sm3: Vec<u8>,
+    template: Option<Packed>,
 }
 
 /// What `Signatures.xml` says of one signature.
@@ -109,7 +117,11 @@ struct Listed {
 
 impl<'e> Package<'e> {
     fn new(entries: &'e [Entry]) -> Self {
-        let part = |entry: &'e Entry| Part { bytes: &entry.bytes, sm3: Algorithm::Sm2.digest(&[&entry.bytes]) };
+        let part = |entry: &'e Entry| Part {
+            bytes: &entry.bytes,
+            sm3: entry.sm3.clone().unwrap_or_else(|| Algorithm::Sm2.digest(&[&entry.bytes])),
+            template: entry.template,
+        };
         Self { entries: entries.iter().map(|entry| (entry.name.as_str(), part(entry))).collect() }
     }
 

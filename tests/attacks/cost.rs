@@ -20,9 +20,12 @@ const LONGEST: u64 = if cfg!(debug_assertions) { 1500 } else { 500 };
 /// Pixels a side, near the bound; fewer where zlib is not optimised either.
 const LARGE: u32 = if cfg!(debug_assertions) { 2_000 } else { 6_900 };
 
+/// What it is, and how it is made.
+type Hostile = (&'static str, fn() -> Vec<u8>);
+
 #[test]
 fn no_file_costs_more_than_memory_and_patience() {
-    let made: [(&str, fn() -> Vec<u8>); 20] = [
+    let made: [Hostile; 20] = [
         ("OFD: a bomb just below every bound", || bomb("OFD.xml", 47, b' ')),
         ("OFD: a bomb in a thousand entries", || many(999, 48 << 10)),
         ("OFD: one part of 47 MB in a genuine file", || swapped("Doc_0/Pages/Page_0/Content.xml", &noise(47 << 20))),
@@ -100,7 +103,9 @@ fn noise(length: usize) -> Vec<u8> {
 
 fn deflated(parts: &[&[u8]]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-    parts.iter().for_each(|part| encoder.write_all(part).unwrap());
+    for part in parts {
+        encoder.write_all(part).unwrap();
+    }
     encoder.finish().unwrap()
 }
 

@@ -57,6 +57,8 @@ fn the_genuine_files_are_grade_a() {
 fn every_entry() {
     let mut tally = Tally::new("the entries of an OFD");
     let mut chance = Chance::new(0x0fd);
+    // What a judge remembers of the genuine file must not help the others.
+    WORLD.verdict(&WORLD.architect.ofd);
     let whole = entries();
     tally.file("packed anew", "stored", &write(&whole), Rewritten);
     let mut backwards = whole.clone();

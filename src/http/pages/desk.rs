@@ -343,7 +343,7 @@ async fn counted(app: &App, visitor: &Visitor) -> Result<view::DeskFigures, Prob
     let month = |day: Date| day.strftime("%Y-%m").to_string();
     let mut ends: BTreeMap<String, u64> = this_month.series(1.month()).take(12).map(|day| (month(day), 0)).collect();
     for expiring in store.expiring(today, last).await? {
-        *ends.entry(expiring.month).or_default() += expiring.count;
+        *ends.entry(month(expiring.day)).or_default() += expiring.count;
     }
     let mut refused: Vec<_> = refused.into_iter().map(|(code, count)| (Cow::Borrowed(refusal_name(&code)), count)).collect();
     refused.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

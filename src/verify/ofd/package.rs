@@ -7,11 +7,17 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::super::Reason;
+use super::template::{self, Packed};
 
 /// An entry, inflated.
 pub(super) struct Entry {
     pub(super) name: String,
+    /// None of a template that is known.
     pub(super) bytes: Vec<u8>,
+    /// How a template is packed.
+    pub(super) template: Option<Packed>,
+    /// SM3 of a template that is known.
+    pub(super) sm3: Option<Vec<u8>>,
 }
 
 /// The licences have some twenty entries and two hundred kilobytes; a long one with many glyphs ten times that.
@@ -119,6 +125,11 @@ impl<'a> Header<'a> {
         let data = Some(rest).filter(|_| same).and_then(|rest| rest.get(self.name.len()..self.name.len() + self.packed));
         let data = data.ok_or_else(differs)?;
         *at += 30 + self.name.len() + self.packed;
+        let name = self.name.to_owned();
+        let template = template::packed(self.name, self.repeated, data);
+        if let Some(sm3) = template.as_ref().and_then(template::recall) {
+            return Ok(Entry { name, bytes: Vec::new(), template, sm3: Some(sm3) });
+        }
         let bytes = if self.deflated { inflate(data, self.size) } else { Some(data.to_vec()) };
         let damaged = || about(self.name, "数据损坏", "is damaged");
         let bytes = bytes.ok_or_else(damaged)?;
@@ -127,7 +138,7 @@ impl<'a> Header<'a> {
         if crc.sum() != u32_at(self.repeated, 10) {
             return Err(damaged());
         }
-        Ok(Entry { name: self.name.to_owned(), bytes })
+        Ok(Entry { name, bytes, template, sm3: None })
     }
 }
 
