@@ -85,6 +85,11 @@ pub async fn a_job_goes_on_after_a_restart(place: Place) {
     assert_eq!(store.status_list(0, 100).await.unwrap(), [(before.status_index, certpress::store::Standing::Superseded)]);
     assert_eq!(store.audit_verify().await.unwrap().tampered, None);
 
+    let filed = store.licence_versions(&[(&ids[3], 2), (&ids[17], 1), (&ids[3], 1), (&ids[17], 2)]).await.unwrap();
+    let mut found: Vec<_> = filed.iter().map(|filed| (filed.licence.id.as_str(), filed.version)).collect();
+    found.sort_by_key(|&(id, version)| (id != ids[3], version));
+    assert_eq!(found, [(ids[3].as_str(), 1), (&ids[3], 2), (&ids[17], 1)]);
+
     let stopped = store.create_job(&clerk(5), &search, &[]).await.unwrap();
     step(&store, 6, 1).await.unwrap();
     store.stop_job(&clerk(7), &stopped.id).await.unwrap();
