@@ -440,10 +440,8 @@ impl Symbol {
             let (mut x, mut y, mut heading) = (column, row, 0);
             let mut corners = Vec::new();
             loop {
-                if heading == 0 {
-                    if std::mem::replace(&mut drawn[(y * side + x) as usize], true) {
-                        break;
-                    }
+                if heading == 0 && std::mem::replace(&mut drawn[(y * side + x) as usize], true) {
+                    break;
                 }
                 let (dx, dy) = STEPS[heading];
                 (x, y) = (x + dx, y + dy);
