@@ -198,13 +198,14 @@ impl Side {
         Self { middle: [f64::midpoint(x0, x1), f64::midpoint(y0, y1)], along, outwards: [along[1], -along[0]], length }
     }
 
-    fn beside_middle(&self, along: f64, outwards: f64) -> Spot {
+    /// Measured from the middle.
+    fn offset(&self, along: f64, outwards: f64) -> Spot {
         [0, 1].map(|i| self.along[i] * along + self.outwards[i] * outwards)
     }
 
     fn spot(&self, along: f64, outwards: f64) -> Spot {
-        let beside_middle = self.beside_middle(along, outwards);
-        [0, 1].map(|i| self.middle[i] + beside_middle[i])
+        let offset = self.offset(along, outwards);
+        [0, 1].map(|i| self.middle[i] + offset[i])
     }
 
     /// A sine wave, measured from the middle of the side, so that both ends look alike.
@@ -214,7 +215,7 @@ impl Side {
             let (sin, cos) = (pace * s + phase).sin_cos();
             let slope = amplitude * pace * cos;
             let speed = [self.along[0] + self.outwards[0] * slope, self.along[1] + self.outwards[1] * slope];
-            (self.beside_middle(s, amplitude * sin), speed)
+            (self.offset(s, amplitude * sin), speed)
         };
         // A piece from crest to trough is the longest that a cubic follows to within a hundredth of the amplitude.
         let end = self.length / 2.0 - gap;
