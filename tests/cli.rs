@@ -309,11 +309,12 @@ fn a_full_disk_leaves_no_half_file_and_the_rest_is_reported() {
         certpress(folder.path(), &["issue", root().join("samples/records").to_str().unwrap(), "--out", "out", "--formats", "pdf,ofd"]);
     let whole = files_of(&out, "pdf").iter().all(|f| std::fs::read(f).unwrap().ends_with(b"%%EOF"))
         && files_of(&out, "ofd").iter().all(|f| zip::ZipArchive::new(std::fs::File::open(f).unwrap()).is_ok());
-    let leftovers = files_of(&out, "part").len();
+    // The report of an interrupted run stays, for the one that goes on with it.
+    let leftovers: Vec<_> = files_of(&out, "part").into_iter().filter(|part| !part.ends_with("report.jsonl.part")).collect();
     Command::new("umount").arg(&out).status().unwrap();
     assert_eq!(run.status.code(), Some(1), "{}{}", text(&run.stdout), text(&run.stderr));
     assert!(whole, "a half-written file under its final name");
-    assert_eq!(leftovers, 0, "temporary files left behind");
+    assert!(leftovers.is_empty(), "temporary files left behind: {leftovers:?}");
     let said = format!("{}{}", text(&run.stdout), text(&run.stderr));
     assert!(said.contains("cannot be written") && said.to_lowercase().contains("space"), "{said}");
 }

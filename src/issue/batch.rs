@@ -123,7 +123,7 @@ pub struct Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
     /// The output folder or the report cannot be written.
-    #[error("{}: cannot be written: {cause}; choose another folder with --out, or make room", path.display())]
+    #[error("{}: cannot be written: {cause}; choose another folder with --out, or make room and go on with --resume", path.display())]
     Output {
         /// The folder or file.
         path: PathBuf,

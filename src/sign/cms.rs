@@ -67,7 +67,9 @@ pub fn prepare_as(syntax: Syntax, chain: &[Certificate], content: &[&[u8]], at: 
         attribute(SIGNING_CERTIFICATE_V2, to_any(&SigningCertificate::pin(signer))),
     ]);
     let attributes = to_der(&attributes.map_err(|e| SignError::Prepared(e.to_string()))?);
-    let certificates = chain.iter().filter(|certificate| !certificate.is_root()).cloned().collect();
+    // The signer's own always, even where it is a root itself.
+    let above = chain[1..].iter().filter(|certificate| !certificate.is_root());
+    let certificates = std::iter::once(&chain[0]).chain(above).cloned().collect();
     Ok(Prepared { algorithm, syntax, certificates, attributes })
 }
 
