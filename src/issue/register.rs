@@ -253,7 +253,7 @@ impl Register {
         let made_today = self.store.made_today(&licence.id, now).await?;
         let line = Arc::clone(&self.line);
         let next = move || {
-            let record = filed.record()?;
+            let record = filed.outline()?;
             Ok::<_, StoreError>(line.state(&record, now, Wish { made_today, ..Wish::default() }).map(|stated| stated.annotated.period()))
         };
         let next = self.gate.run(next).await??;
@@ -314,20 +314,20 @@ impl Register {
         let (licence, version) = (filed.licence.id.clone(), filed.version);
         let (line, at) = (Arc::clone(&self.line), act.at);
         let stated = move || -> Result<_, RegisterError> {
-            let record = filed.record()?;
+            let record = filed.outline()?;
             let stated = line.state(&record, at, wish)?;
             // Faults of the page are found before anything is recorded.
-            line.set(&stated, &line.sign(&stated, 0)?)?;
+            line.check(&stated)?;
             let per_day = match stated.layout.rules.use_period {
                 UsePolicy::HolderChooses { new_per_day } => Some(new_per_day),
                 UsePolicy::Fixed { .. } | UsePolicy::None => None,
             };
-            Ok((stated.annotated.period(), stated.layout.digest, per_day, stated.statement, record))
+            Ok((stated.annotated.period(), stated.layout.digest, per_day, line.capsule(&stated)?, stated.statement))
         };
-        let (period, layout_digest, per_day, statement, record) = self.gate.run(stated).await??;
+        let (period, layout_digest, per_day, capsule, statement) = self.gate.run(stated).await??;
         let new = NewAnnotation { licence: &licence, version, period, statement: &statement, kid: self.line.kid(), layout_digest, per_day };
         let annotation = self.store.annotate(act, &new).await?;
-        let digits = self.line.sign(&self.line.state(&record, at, wish)?, annotation.status_index)?;
+        let digits = self.line.sign_capsule(capsule, annotation.status_index)?;
         Ok((annotation, digits))
     }
 
@@ -351,7 +351,7 @@ impl Register {
         }
         let (line, again) = (Arc::clone(&self.line), annotation.clone());
         let filed = self.version(&annotation).await?;
-        let sign = move || with_statement(&line, filed.record()?, &again, |line, stated| Ok(line.sign(stated, again.status_index)?));
+        let sign = move || with_statement(&line, filed.outline()?, &again, |line, stated| Ok(line.sign(stated, again.status_index)?));
         let digits = self.gate.run(sign).await??;
         Ok(self.keep(annotation, digits).await)
     }

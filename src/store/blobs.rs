@@ -11,7 +11,7 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ClientConfigKey, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, RetryConfig};
+use object_store::{ClientConfigKey, Error, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
@@ -56,14 +56,12 @@ impl Blobs {
         Ok(Self { store, folder: !address.starts_with("s3://") })
     }
 
-    /// Keeps the bytes, unless they are there already. Answers when they are on the disk.
+    /// Keeps the bytes. Answers when they are on the disk.
     pub async fn put(&self, bytes: Bytes) -> Result<[u8; 32], StoreError> {
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-        let options = PutOptions::from(PutMode::Create);
-        match self.store.put_opts(&name(&sha256), bytes.into(), options).await {
-            Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(sha256),
-            Err(cause) => Err(failed(&sha256, cause)),
-        }
+        // Over what may be there already: by its name it is the same.
+        self.store.put(&name(&sha256), bytes.into()).await.map_err(|cause| failed(&sha256, cause))?;
+        Ok(sha256)
     }
 
     /// The bytes, checked against their name; none if they are not there.
