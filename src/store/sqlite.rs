@@ -70,8 +70,10 @@ fn patient(connections: u32) -> SqlitePoolOptions {
 /// Whether a connection can be used again. After a commit that the disk has refused, SQLite has undone the transaction by
 /// itself, and the driver still believes in it.
 async fn is_sound(writer: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // An undoing that is still under way comes first.
-    writer.ping().await?;
+    if writer.is_in_transaction() {
+        // An undoing that is still under way comes first.
+        writer.ping().await?;
+    }
     Ok(!writer.is_in_transaction())
 }
 
