@@ -59,10 +59,8 @@ impl ModuleSigner {
             chain,
             open: Mutex::new(None),
         };
-        let probe = b"certpress: does this key belong to this certificate?";
-        if !signer.chain[0].key().holds(probe, &signer.sign(probe)?) {
-            return Err(SignError::Device(format!("the key `{key}` of token `{token}` does not belong to {}", certificates.display())));
-        }
+        // Whether the key belongs to the certificate: signing itself tells.
+        signer.sign(b"certpress: does this key belong to this certificate?")?;
         Ok(signer)
     }
 
@@ -115,13 +113,20 @@ impl Signer for ModuleSigner {
             .sign_in(&session, key, message)
             .map_err(|e| SignError::Device(format!("token `{}` did not sign: {e}; nothing was signed", self.token)))?;
         *open = Some((session, key));
-        let wrong = |what: &str| SignError::Device(format!("token `{}` gave no {what}; nothing was signed", self.token));
         let signature = match self.algorithm() {
-            Algorithm::EcdsaP256 => pair_to_der(&signature).ok_or_else(|| wrong("ECDSA signature"))?,
-            _ => signature,
+            Algorithm::EcdsaP256 => pair_to_der(&signature),
+            _ => Some(signature),
         };
-        let holds = self.chain[0].key().holds(message, &signature);
-        holds.then_some(signature).ok_or_else(|| wrong("signature by the key of its certificate"))
+        let own = &self.chain[0];
+        signature.filter(|signature| own.key().holds(message, signature)).ok_or_else(|| {
+            SignError::Device(format!(
+                "token `{}` gave a signature that does not hold; its key `{}` does not belong to the certificate of {}, or the device \
+                 fails; nothing was signed",
+                self.token,
+                self.key,
+                own.subject()
+            ))
+        })
     }
 }
 
