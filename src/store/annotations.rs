@@ -252,11 +252,6 @@ impl Store {
         self.found("a.status_index", index.into()).await
     }
 
-    /// The annotation with this statement.
-    pub async fn by_statement(&self, sha256: &[u8; 32]) -> Result<Option<(Annotation, Licence)>, StoreError> {
-        self.found("a.statement_sha256", (*sha256).into()).await
-    }
-
     async fn found(&self, column: &str, value: Value) -> Result<Option<(Annotation, Licence)>, StoreError> {
         let sql =
             format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE {column} = $1 ORDER BY a.status_index LIMIT 1");

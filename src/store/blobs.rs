@@ -1,6 +1,5 @@
 //! Issued files by their SHA-256: whole under that name or not there at all, and never another content.
 
-use std::ops::Range;
 use std::path::Path as Folder;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,15 +76,6 @@ impl Blobs {
         Ok(Some(found))
     }
 
-    /// A part of the bytes, which cannot be checked; none if they are not there.
-    pub async fn fetch_range(&self, sha256: &[u8; 32], range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
-        match self.store.get_range(&name(sha256), range).await {
-            Ok(found) => Ok(Some(found)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(cause) => Err(failed(sha256, cause)),
-        }
-    }
-
     /// Whether files can be kept: the disk has room, or the bucket is there. For `/readyz`.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let probe = Path::from("probe");
@@ -122,7 +112,6 @@ mod tests {
         let sha256 = blobs.put(Bytes::from_static(b"a licence")).await.unwrap();
         assert_eq!(blobs.put(Bytes::from_static(b"a licence")).await.unwrap(), sha256);
         assert_eq!(blobs.fetch(&sha256).await.unwrap().unwrap(), "a licence");
-        assert_eq!(blobs.fetch_range(&sha256, 2..5).await.unwrap().unwrap(), "lic");
         assert_eq!(blobs.fetch(&[1; 32]).await.unwrap(), None);
 
         let file = folder.path().join("blobs").join(name(&sha256).to_string());

@@ -15,3 +15,6 @@ ALTER TABLE record_version ADD COLUMN signature BLOB;
 -- The files that a bulk reissue makes, and how many it could not reissue, by reason: both JSON.
 ALTER TABLE job ADD COLUMN formats TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE job ADD COLUMN reasons TEXT NOT NULL DEFAULT '{}';
+
+-- Nothing asks by it, and an index without order costs a bulk reissue more than any other.
+DROP INDEX annotation_statement;
