@@ -89,6 +89,12 @@ mod tests {
             let phrases = ["headline", "why"].map(|part| answer[part].as_str().unwrap());
             missing.extend(phrases.into_iter().filter(|phrase| !DICTIONARY.contains_key(*phrase)).map(str::to_owned));
         }
+        // Titles and remedies of problems, as they stand in the source.
+        let problems = include_str!("../problem.rs");
+        let (_, problems) = problems.split_once("const fn title").unwrap();
+        let (problems, _) = problems.split_once("/// One thing that is wrong").unwrap();
+        let phrases = problems.split("=> \"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(phrase, _)| phrase);
+        missing.extend(phrases.filter(|phrase| !DICTIONARY.contains_key(*phrase)).map(|phrase| format!("problem.rs: {phrase}")));
         assert_eq!(missing, Vec::<String>::new());
     }
 
