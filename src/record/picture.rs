@@ -11,7 +11,11 @@ use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::imageops::{self, FilterType as Resampling};
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageDecoder, ImageEncoder, Limits, RgbImage, RgbaImage};
-use png::{BitDepth, ColorType, DeflateCompression, Filter};
+
+use jpeg::Outline;
+
+mod jpeg;
+mod png;
 
 /// How a picture's bytes are encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,7 +155,7 @@ impl Picture {
         match sniff(&bytes).map_err(PictureError::NotAPicture)? {
             File::Jpeg => Outline::read(&bytes).map(Outline::picture),
             File::Png => {
-                png_size(&bytes).map(|(width, height)| Self { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
+                png::size(&bytes).map(|(width, height)| Self { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
             }
         }
     }
@@ -170,12 +174,12 @@ impl Picture {
     /// For handwriting: the colour of its one ink, and in how many bits `bytes` has the opacity of each pixel, even steps from
     /// none to full. What is written by hand has few levels, so that this is a fraction of the size of all samples.
     pub fn ink(&self) -> Option<([u8; 3], u8)> {
-        if self.format == PictureFormat::Png { ink(&self.bytes) } else { None }
+        if self.format == PictureFormat::Png { png::ink(&self.bytes) } else { None }
     }
 
     /// The image data of a PNG: rows, the number of a filter before each, deflated (ISO/IEC 15948 clauses 7 to 11).
     pub fn png_data(&self) -> Vec<u8> {
-        chunks(&self.bytes).filter(|(kind, _)| kind == b"IDAT").flat_map(|(_, data)| data).copied().collect()
+        png::image_data(&self.bytes)
     }
 
     /// What `bytes` decode to.
@@ -270,15 +274,15 @@ fn from_jpeg(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
 }
 
 fn from_png(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
-    let (width, height) = png_size(bytes)?;
+    let (width, height) = png::size(bytes)?;
     check_size(width, height)?;
     let mut decoder = PngDecoder::new(Cursor::new(bytes)).map_err(damage)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = decoded(decoder)?;
     if kind == PictureKind::Signature && orientation == Orientation::NoTransforms {
         // Ink that is written in another way becomes lighter, and what embeds it need not look at its samples.
-        let good = |bare: &Vec<u8>| kind.passes(width, height, bare.len()) && (ink(bare).is_some() || one_ink(&image).is_none());
-        if let Some(bare) = bare_png(bytes).filter(good) {
+        let good = |bare: &Vec<u8>| kind.passes(width, height, bare.len()) && (png::ink(bare).is_some() || png::one_ink(&image).is_none());
+        if let Some(bare) = png::bare(bytes).filter(good) {
             return Ok(Picture::png(bare, eight_bits(image)));
         }
     }
@@ -303,141 +307,6 @@ fn damage(error: image::ImageError) -> PictureError {
     }
 }
 
-/// A JPEG file's markers (ITU-T T.81 Annex B), read without decoding.
-struct Outline {
-    width: u32,
-    height: u32,
-    grey: bool,
-    /// Grey, or YCbCr as every reader takes it: nothing that depends on an Adobe marker.
-    plain: bool,
-    orientation: Orientation,
-    /// The file with nothing but the picture.
-    bare: Vec<u8>,
-}
-
-impl Outline {
-    fn read(file: &[u8]) -> Result<Self, PictureError> {
-        let mut outline = Self {
-            width: 0,
-            height: 0,
-            grey: false,
-            plain: true,
-            orientation: Orientation::NoTransforms,
-            bare: Vec::with_capacity(file.len()),
-        };
-        outline.bare.extend([0xFF, 0xD8]);
-        let (mut components, mut adobe, mut at) = (0, None, 2);
-        loop {
-            let marker = match file.get(at..at + 2) {
-                Some(&[0xFF, 0xFF]) => {
-                    at += 1; // fill bytes (B.1.1.2)
-                    continue;
-                }
-                Some(&[0xFF, marker]) => marker,
-                Some(_) => return Err(PictureError::Damaged("a marker is missing".into())),
-                None => return Err(PictureError::Truncated),
-            };
-            if marker == 0xD9 {
-                outline.bare.extend([0xFF, 0xD9]);
-                break;
-            }
-            let length = file.get(at + 2..at + 4).map_or(0, |l| usize::from(u16::from_be_bytes([l[0], l[1]])));
-            let segment = file.get(at..at + 2 + length).filter(|_| length >= 2).ok_or(PictureError::Truncated)?;
-            let body = &segment[4..];
-            at += segment.len();
-            match (marker, body) {
-                (0xC0..=0xC2, [precision, h1, h0, w1, w0, count, ids @ ..]) if components == 0 => {
-                    outline.width = u32::from(u16::from_be_bytes([*w1, *w0]));
-                    outline.height = u32::from(u16::from_be_bytes([*h1, *h0]));
-                    check_size(outline.width, outline.height)?;
-                    if *precision != 8 {
-                        return Err(PictureError::Unsupported("a JPEG of more than 8 bits"));
-                    }
-                    components = *count;
-                    // Some programs write RGB as it is and say so by these component names only.
-                    outline.plain &= !matches!(ids, [b'R', _, _, b'G', _, _, b'B', ..]);
-                }
-                (0xC0..=0xC2, _) => return Err(PictureError::Damaged("a second frame header".into())),
-                (0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF, _) => {
-                    return Err(PictureError::Unsupported("a lossless, arithmetic or hierarchical JPEG"));
-                }
-                (0xE1, [b'E', b'x', b'i', b'f', 0, 0, exif @ ..]) => {
-                    outline.orientation = Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms);
-                }
-                (0xEE, [b'A', b'd', b'o', b'b', b'e', .., transform]) => adobe = Some(*transform),
-                _ => {}
-            }
-            let kept = match marker {
-                0xE0 => body.starts_with(b"JFIF\0") && body.len() == 14,
-                0xEE => body.starts_with(b"Adobe"),
-                0xE1..=0xEF | 0xFE => false,
-                _ => true,
-            };
-            if kept {
-                outline.bare.extend(segment);
-            }
-            if marker == 0xDA {
-                let scan = entropy_coded(&file[at..]).ok_or(PictureError::Truncated)?;
-                outline.bare.extend(&file[at..at + scan]);
-                at += scan;
-            }
-        }
-        match (components, adobe) {
-            (1, _) => outline.grey = true,
-            (3, transform) => outline.plain &= transform != Some(0),
-            (4, Some(_)) => outline.plain = false,
-            (4, None) => return Err(PictureError::Unsupported("a CMYK JPEG that does not say how its inks are written")),
-            _ => return Err(PictureError::Damaged("no frame header".into())),
-        }
-        Ok(outline)
-    }
-
-    fn picture(self) -> Picture {
-        let Self { width, height, grey, bare, .. } = self;
-        Picture { format: PictureFormat::Jpeg { grey }, width, height, bytes: bare, samples: OnceLock::new() }
-    }
-}
-
-/// How many bytes of a scan stand before the next marker; stuffed zeros and restart markers belong to the scan.
-fn entropy_coded(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xD0..=0xD7 | 0xFF))
-}
-
-/// A PNG's size from its header (ISO/IEC 15948 11.2.2), having seen that its last chunk is there.
-fn png_size(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
-    let word = |at: usize| bytes.get(at..at + 4).map(|w| u32::from_be_bytes([w[0], w[1], w[2], w[3]]));
-    if bytes.get(12..16) != Some(b"IHDR") {
-        return Err(PictureError::Damaged("no header".into()));
-    }
-    let (width, height) = word(16).zip(word(20)).ok_or(PictureError::Truncated)?;
-    let mut at = 8;
-    while bytes.get(at + 4..at + 8) != Some(b"IEND") {
-        // Length, name and checksum surround the content of a chunk.
-        at += word(at).filter(|_| bytes.len() > at + 8).ok_or(PictureError::Truncated)? as usize + 12;
-    }
-    Ok((width, height))
-}
-
-/// A PNG of at most 8 bits that is not interlaced, with nothing but the picture; none when it is of another kind.
-fn bare_png(bytes: &[u8]) -> Option<Vec<u8>> {
-    let [depth, _, _, _, interlaced] = bytes.get(24..29)?.try_into().ok()?;
-    if depth > 8 || interlaced != 0 {
-        return None;
-    }
-    let (mut bare, mut at) = (bytes[..8].to_vec(), 8);
-    loop {
-        let length = u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?);
-        let chunk = bytes.get(at..at + length as usize + 12)?;
-        if matches!(&chunk[4..8], b"IHDR" | b"PLTE" | b"tRNS" | b"IDAT" | b"IEND") {
-            bare.extend_from_slice(chunk);
-        }
-        at += chunk.len();
-        if &chunk[4..8] == b"IEND" {
-            return Some(bare);
-        }
-    }
-}
-
 fn encode_jpeg(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
     let image = shrunk(on_white(image), kind);
     let (width, height) = (image.width(), image.height());
@@ -456,8 +325,8 @@ fn encode_jpeg(image: DynamicImage, kind: PictureKind) -> Result<Picture, Pictur
 
 fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
     let image = shrunk(eight_bits(image), kind);
-    if let Some(ink) = one_ink(&image) {
-        return encode_ink(&image, ink);
+    if let Some(ink) = png::one_ink(&image) {
+        return png::encode_ink(&image, ink);
     }
     let colour = match image {
         DynamicImage::ImageLuma8(_) => ExtendedColorType::L8,
@@ -470,87 +339,6 @@ fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, Picture
         .write_image(image.as_bytes(), image.width(), image.height(), colour)
         .map_err(damage)?;
     Ok(Picture::png(bytes, image))
-}
-
-/// The chunks of a PNG whose checksums have been seen to.
-fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut rest = png.get(8..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let (length, chunk) = rest.split_first_chunk::<4>()?;
-        let (kind, data) = chunk.split_at_checked(4)?;
-        let (data, after) = data.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        rest = after.get(4..)?;
-        Some((kind, data))
-    })
-}
-
-/// Colour and bits of a PNG whose palette is one colour in even steps of opacity.
-fn ink(png: &[u8]) -> Option<([u8; 3], u8)> {
-    let find = |wanted: &[u8; 4]| chunks(png).find(|(kind, _)| kind == wanted).map(|(_, data)| data);
-    let Some(&[bits, 3, ..]) = find(b"IHDR")?.get(8..) else { return None };
-    let (palette, opacities) = (find(b"PLTE")?, find(b"tRNS")?);
-    let colour = palette.first_chunk::<3>()?;
-    // Opacities that are left out are full (ISO/IEC 15948 11.3.2.1).
-    let even = |(level, entry): (usize, &[u8])| {
-        entry == colour && opacities.get(level).copied().unwrap_or(255) as usize == level * usize::from(step(bits))
-    };
-    palette.chunks_exact(3).enumerate().all(even).then_some((*colour, bits))
-}
-
-/// The colour that all pixels have, but for those that nobody sees.
-fn one_ink(image: &DynamicImage) -> Option<[u8; 3]> {
-    fn only<'p>(mut seen: impl Iterator<Item = &'p [u8]>) -> Option<&'p [u8]> {
-        let ink = seen.next()?;
-        seen.all(|colour| colour == ink).then_some(ink)
-    }
-    fn seen<const N: usize>(samples: &[u8]) -> impl Iterator<Item = &[u8]> {
-        samples.chunks_exact(N).filter(|pixel| pixel[N - 1] > 0).map(|pixel| &pixel[..N - 1])
-    }
-    match image {
-        DynamicImage::ImageLumaA8(both) => only(seen::<2>(both.as_raw())).map(|grey| [grey[0]; 3]),
-        DynamicImage::ImageRgba8(both) => only(seen::<4>(both.as_raw())).and_then(|rgb| rgb.try_into().ok()),
-        _ => None,
-    }
-}
-
-/// Handwriting as a palette of one colour in as many opacities as hold its own exactly.
-fn encode_ink(image: &DynamicImage, ink: [u8; 3]) -> Result<Picture, PictureError> {
-    let opacity: Vec<u8> = match image {
-        DynamicImage::ImageLumaA8(both) => both.pixels().map(|pixel| pixel.0[1]).collect(),
-        other => other.to_rgba8().pixels().map(|pixel| pixel.0[3]).collect(),
-    };
-    let (width, height) = (image.width(), image.height());
-    let exact = |bits: u8| opacity.iter().all(|alpha| alpha % step(bits) == 0);
-    let (bits, depth) = match () {
-        () if exact(1) => (1, BitDepth::One),
-        () if exact(2) => (2, BitDepth::Two),
-        () if exact(4) => (4, BitDepth::Four),
-        () => (8, BitDepth::Eight),
-    };
-    let levels = 1_usize << bits;
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(ColorType::Indexed);
-    encoder.set_depth(depth);
-    encoder.set_palette(ink.repeat(levels));
-    encoder.set_trns((0..levels).map(|level| level as u8 * step(bits)).collect::<Vec<u8>>());
-    encoder.set_deflate_compression(DeflateCompression::Level(6));
-    encoder.set_filter(Filter::NoFilter);
-    let broken = |error: png::EncodingError| PictureError::Damaged(error.to_string());
-    encoder.write_header().and_then(|mut png| png.write_image_data(&packed(&opacity, width as usize, bits))).map_err(broken)?;
-    Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
-}
-
-/// From one level of so many bits to the next.
-const fn step(bits: u8) -> u8 {
-    (255 / ((1_u16 << bits) - 1)) as u8
-}
-
-/// Samples that so many bits hold exactly, each row from a byte of its own.
-fn packed(samples: &[u8], width: usize, bits: u8) -> Vec<u8> {
-    let (per_byte, step) = (usize::from(8 / bits), step(bits));
-    let byte = |part: &[u8]| part.iter().zip(1..).fold(0, |byte, (sample, place)| byte | (sample / step) << (8 - bits * place));
-    samples.chunks_exact(width).flat_map(|row| row.chunks(per_byte).map(byte)).collect()
 }
 
 impl Samples {
@@ -773,30 +561,6 @@ mod tests {
     }
 
     #[test]
-    fn few_opacities_take_few_bits_and_rows_start_on_bytes() {
-        assert_eq!(packed(&[0, 255, 255, 0, 255, 0], 3, 1), [0b0110_0000, 0b0100_0000]);
-        assert_eq!(packed(&[0, 85, 170, 255, 255], 5, 2), [0b0001_1011, 0b1100_0000]);
-        for (opacities, bits) in [(&[0, 255][..], 1), (&[0, 85, 170, 255], 2), (&[0, 17, 34, 255], 4), (&[0, 18, 34, 255], 8)] {
-            for ink in [[20, 30, 120], [9, 9, 9]] {
-                let file = png(13, 5, |x, y| [ink[0], ink[1], ink[2], opacities[(x + y) as usize % opacities.len()]]);
-                let picture = Picture::decode(&file, Signature).unwrap();
-                assert_eq!(picture.ink(), Some((ink, bits)));
-                let expected = image::load_from_memory(&file).unwrap().into_rgba8();
-                let drawn = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
-                assert!(
-                    drawn
-                        .pixels()
-                        .zip(expected.pixels())
-                        .all(|(drawn, expected)| drawn == expected || drawn.0[3] == 0 && expected.0[3] == 0)
-                );
-                assert_eq!(Picture::decode(&picture.bytes, Signature).unwrap(), picture);
-            }
-        }
-        let two_inks = png(8, 8, |x, _| [x as u8, 0, 0, 255 - x as u8]);
-        assert_eq!(Picture::decode(&two_inks, Signature).unwrap().ink(), None);
-    }
-
-    #[test]
     fn a_transparent_edge_keeps_the_colour_of_the_ink_when_it_shrinks() {
         let file = png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120, 255] } else { [255, 255, 255, 0] });
         let picture = Picture::decode(&file, Signature).unwrap();
@@ -880,5 +644,27 @@ mod tests {
         for name in ["cmyk.jpg", "exif6.jpg", "palette.png", "alpha.png"] {
             assert_eq!(Picture::decode(&hard(name), Photo), Picture::decode(&hard(name), Photo));
         }
+    }
+
+    #[test]
+    fn few_opacities_take_few_bits_and_rows_start_on_bytes() {
+        for (opacities, bits) in [(&[0, 255][..], 1), (&[0, 85, 170, 255], 2), (&[0, 17, 34, 255], 4), (&[0, 18, 34, 255], 8)] {
+            for ink in [[20, 30, 120], [9, 9, 9]] {
+                let file = png(13, 5, |x, y| [ink[0], ink[1], ink[2], opacities[(x + y) as usize % opacities.len()]]);
+                let picture = Picture::decode(&file, Signature).unwrap();
+                assert_eq!(picture.ink(), Some((ink, bits)));
+                let expected = image::load_from_memory(&file).unwrap().into_rgba8();
+                let drawn = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
+                assert!(
+                    drawn
+                        .pixels()
+                        .zip(expected.pixels())
+                        .all(|(drawn, expected)| drawn == expected || drawn.0[3] == 0 && expected.0[3] == 0)
+                );
+                assert_eq!(Picture::decode(&picture.bytes, Signature).unwrap(), picture);
+            }
+        }
+        let two_inks = png(8, 8, |x, _| [x as u8, 0, 0, 255 - x as u8]);
+        assert_eq!(Picture::decode(&two_inks, Signature).unwrap().ink(), None);
     }
 }
