@@ -40,7 +40,7 @@ pub(super) async fn open(path: &Path, access: &Access) -> Result<Database, Store
             if !create && !path.exists() {
                 return Err(StoreError::Missing(path.display().to_string()));
             }
-            let lock = lock(path)?;
+            let lock = lock(path).await?;
             let pool = patient(1).idle_timeout(None).max_lifetime(None).after_release(|writer, _| Box::pin(is_sound(writer)));
             let options = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
             // A bulk reissue touches pages all over the register: what stays in memory is written once instead of again and
@@ -111,13 +111,17 @@ fn beside(database: &Path, ending: &str) -> PathBuf {
 }
 
 /// Held for as long as the register is open, and let go by the system however the process ends.
-fn lock(database: &Path) -> Result<File, StoreError> {
+async fn lock(database: &Path) -> Result<File, StoreError> {
     let path = beside(database, ".lock");
     let disk = |cause| StoreError::Disk { place: path.display().to_string(), cause };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(disk)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(database.display().to_string())),
-        Err(TryLockError::Error(cause)) => Err(disk(cause)),
+    // A moment's patience: a process that is just being started holds what its parent had open, until it runs its own program.
+    for _ in 0..20 {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(25)).await,
+            Err(TryLockError::Error(cause)) => return Err(disk(cause)),
+        }
     }
+    Err(StoreError::InUse(database.display().to_string()))
 }
