@@ -69,6 +69,9 @@ impl Register {
         let mut count = 0;
         let mut from = self.signed.load(Ordering::Relaxed);
         let end = self.store.status_head().await?.size;
+        if from == end {
+            return Ok(count);
+        }
         loop {
             let unsigned = self.store.unsigned(from, WITH_FILES).await?;
             let Some(last) = unsigned.last() else { break };

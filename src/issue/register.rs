@@ -283,12 +283,12 @@ impl Register {
         let act = Act { once, ..Act::new(actor, now) };
         let mut attempts = 0;
         loop {
-            let filed = self.of(person, licence).await?;
+            let found = self.store.to_annotate(person.id_type, person.id_number, licence, now).await?;
+            let (filed, made_today) = found.ok_or(RegisterError::NotFound)?;
             if let Some(before) = self.store.annotated_before(&act).await? {
                 return self.complete(before).await;
             }
             let kind = filed.licence.licence_type.clone();
-            let made_today = self.store.made_today(licence, now).await?;
             let recorded = self.record(&act, filed, Wish { from, to, made_today }).await;
             attempts += 1;
             match recorded {
@@ -335,7 +335,7 @@ impl Register {
     /// being sealed, and [`Register::finish`] will do it.
     async fn keep(&self, annotation: Annotation, digits: String) -> Annotation {
         let act = Act::new("certpress", self.clock.now());
-        match self.store.complete(&act, &annotation.id, &digits, &[]).await {
+        match self.store.complete(&act, &annotation.id, &digits).await {
             Ok(()) => Annotation { digits: Some(digits), ..annotation },
             Err(cause) => {
                 tracing::warn!(annotation = annotation.id, %cause, "recorded, but the signature could not be kept yet");
@@ -371,18 +371,18 @@ impl Register {
         annotation: &str,
         format: Format,
     ) -> Result<(Arc<Made>, Licence), RegisterError> {
-        let found = self.store.annotation_of(person.id_type, person.id_number, annotation).await?;
-        let (annotation, licence) = found.ok_or(RegisterError::NotFound)?;
+        let found = self.store.file_of(person.id_type, person.id_number, annotation, format.extension()).await?;
+        let (annotation, licence, known) = found.ok_or(RegisterError::NotFound)?;
         if format == Format::Png {
             annotation.digits.as_ref().ok_or(Denied::Sealing)?;
         } else {
             downloadable(&annotation, &licence, shanghai_date(self.clock.now()))?;
         }
-        Ok((self.awaited(annotation, format).await?, licence))
+        Ok((self.awaited(annotation, format, known).await?, licence))
     }
 
-    /// The file: as it was given out before, or made now and kept for ever.
-    async fn made(&self, annotation: &Annotation, format: Format) -> Result<Arc<Made>, RegisterError> {
+    /// The file: as it was given out before, with the digest under which it is known, or made now and kept for ever.
+    async fn made(&self, annotation: &Annotation, format: Format, known: Option<[u8; 32]>) -> Result<Arc<Made>, RegisterError> {
         let key = (annotation.id.clone(), format);
         let remembered = || self.files.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
         let counted = |found| metrics::counter!("certpress_files_total", "from" => found).increment(1);
@@ -397,10 +397,10 @@ impl Register {
             counted("memory");
             return Ok(made);
         }
-        let made = match self.kept(annotation, format).await? {
-            Some(kept) => {
+        let made = match known {
+            Some(sha256) => {
                 counted("blobs");
-                kept
+                self.kept(annotation, format, sha256).await?
             }
             None => {
                 counted("made");
@@ -413,24 +413,17 @@ impl Register {
     }
 
     /// The file that was given out before.
-    async fn kept(&self, annotation: &Annotation, format: Format) -> Result<Option<Made>, RegisterError> {
-        let files = self.store.files(&annotation.id).await?;
-        let Some(file) = files.into_iter().find(|file| file.format == format.extension()) else { return Ok(None) };
-        match self.blobs.fetch(&file.sha256).await? {
-            Some(bytes) => Ok(Some(Made { sha256: file.sha256, bytes })),
-            None => {
-                tracing::error!(
-                    annotation = annotation.id,
-                    "a file that was given out is no longer among the blobs; made again if it can be"
-                );
-                let made = self.render(annotation, format).await?;
-                if <[u8; 32]>::from(Sha256::digest(&made)) != file.sha256 {
-                    return Err(RegisterError::Outdated(annotation.id.clone()));
-                }
-                self.blobs.put(made.clone()).await?;
-                Ok(Some(Made { sha256: file.sha256, bytes: made }))
-            }
+    async fn kept(&self, annotation: &Annotation, format: Format, sha256: [u8; 32]) -> Result<Made, RegisterError> {
+        if let Some(bytes) = self.blobs.fetch(&sha256).await? {
+            return Ok(Made { sha256, bytes });
         }
+        tracing::error!(annotation = annotation.id, "a file that was given out is no longer among the blobs; made again if it can be");
+        let bytes = self.render(annotation, format).await?;
+        if <[u8; 32]>::from(Sha256::digest(&bytes)) != sha256 {
+            return Err(RegisterError::Outdated(annotation.id.clone()));
+        }
+        self.blobs.put(bytes.clone()).await?;
+        Ok(Made { sha256, bytes })
     }
 
     async fn make(&self, annotation: &Annotation, format: Format) -> Result<Made, RegisterError> {
@@ -442,7 +435,11 @@ impl Register {
         match self.store.put_file(&Act::new("certpress", at), &file).await {
             Ok(()) => Ok(Made { sha256, bytes }),
             // Another node was faster; its file is the one.
-            Err(StoreError::Conflict { .. }) => self.kept(annotation, format).await?.ok_or(RegisterError::NotFound),
+            Err(StoreError::Conflict { .. }) => {
+                let files = self.store.files(&annotation.id).await?;
+                let first = files.into_iter().find(|file| file.format == format.extension()).ok_or(RegisterError::NotFound)?;
+                self.kept(annotation, format, first.sha256).await
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -6,13 +6,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::audit::Deed;
-use super::once::Begun;
-use super::records::licence;
+use super::records::{Filed, filed, licence};
 use super::sql::{IDS_AT_ONCE, Row, Tx, Value, placeholders, values};
-use super::{Act, Licence, Store, StoreError};
+use super::together::{Step, What, Written};
+use super::{Act, IndexKey, Licence, Store, StoreError};
 use crate::annotation::{Cap, UsePeriod};
 use crate::clock::shanghai_date;
-use crate::record::Status;
 use crate::statement::Statement;
 
 /// An annotation to be recorded.
@@ -100,49 +99,19 @@ impl Store {
     /// Records an annotation before anything is signed. Refused when the licence has another version by now, is not in
     /// force, or has had as many as the policy accepts today. Under an idempotency key, the one that was recorded first.
     pub async fn annotate(&self, act: &Act<'_>, new: &NewAnnotation<'_>) -> Result<Annotation, StoreError> {
-        let mut tx = match self.begin::<String>(act).await? {
-            Begun::Before(id) => return self.annotation(&id).await?.ok_or(StoreError::NotFound { what: "annotation", id }),
-            Begun::Now(tx) => tx,
-        };
-        let licence = tx.licence(new.licence).await?;
-        if licence.version != new.version || licence.status != Status::Valid {
-            return Err(StoreError::Stale { licence: licence.id, version: licence.version, status: licence.status });
+        let draft = What::Record(Box::new(Annotation::draft(act, new)), new.per_day);
+        let (written, mark) = self.together.take(Step::new(act, draft)).await?;
+        mark.reached().await?;
+        match written {
+            Written::Recorded(annotation) => Ok(*annotation),
+            Written::Before(id) => self.annotation(&id).await?.ok_or(StoreError::NotFound { what: "annotation", id }),
+            Written::Done => Err(StoreError::corrupt("annotation", "was not recorded")),
         }
-        let day = shanghai_date(act.at);
-        if let Some(limit) = new.per_day {
-            let made = tx.made_on(new.licence, day).await?;
-            if made >= limit {
-                return Err(StoreError::TooManyToday { made });
-            }
-        }
-        let sql = "SELECT (SELECT coalesce(max(number), 0) + 1 FROM annotation WHERE licence = $1) AS number, \
-                   (SELECT coalesce(max(status_index) + 1, 0) FROM annotation) AS status_index";
-        let row = tx.row(sql, values![new.licence]).await?.ok_or_else(|| StoreError::corrupt("annotation", "no number"))?;
-        let (number, status_index): (u32, u32) = (row.number("number")?, row.number("status_index")?);
-        let annotation = self.numbered(act, new, number, status_index)?;
-        tx.insert(PUT_ANNOTATION, vec![annotation.row()], "").await?;
-        tx.tally(day, &licence.licence_type, "issued", 1).await?;
-        tx.audit(act, vec![annotation.recorded()]).await?;
-        tx.done(act, annotation.id.clone()).await?;
-        Ok(annotation)
     }
 
     /// What a new annotation will be, under its numbers.
     pub(super) fn numbered(&self, act: &Act, new: &NewAnnotation, number: u32, status_index: u32) -> Result<Annotation, StoreError> {
-        Ok(Annotation {
-            id: self.opaque_id("annotation", &[new.licence, &number.to_string()])?,
-            licence: new.licence.to_owned(),
-            version: new.version,
-            number,
-            status_index,
-            at: Timestamp::from_microsecond(act.at.as_microsecond()).expect("it was one"),
-            actor: act.actor.to_owned(),
-            period: new.period,
-            statement: new.statement.clone(),
-            kid: new.kid,
-            layout_digest: new.layout_digest,
-            digits: None,
-        })
+        Annotation::draft(act, new).numbered(self.index_key, number, status_index)
     }
 
     /// The annotation that was recorded under the act's idempotency key before, if any.
@@ -153,45 +122,41 @@ impl Store {
         }
     }
 
-    /// Keeps the signed capsule of a recorded annotation, and the files made of it so far. The same again is the same.
-    pub async fn complete(&self, act: &Act<'_>, annotation: &str, digits: &str, files: &[IssuedFile]) -> Result<(), StoreError> {
-        self.complete_all(act, &[(annotation, digits)], files).await
+    /// Keeps the signed capsule of a recorded annotation. The same again is the same. All see it when this answers; it comes
+    /// to the disk with the next that is written, and before anything that shows it: lost until then, it can be made again.
+    pub async fn complete(&self, act: &Act<'_>, annotation: &str, digits: &str) -> Result<(), StoreError> {
+        let sign = What::Sign { annotation: annotation.to_owned(), digits: digits.to_owned() };
+        self.together.take(Step::new(act, sign)).await.map(drop)
     }
 
-    /// As [`Self::complete`] for many, all in one transaction.
+    /// Keeps signed capsules of many, and the files made of them so far, all in one transaction that is on the disk.
     pub async fn complete_all(&self, act: &Act<'_>, signed: &[(&str, &str)], files: &[IssuedFile]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
-        let mut before = HashMap::new();
-        for chunk in signed.chunks(IDS_AT_ONCE) {
-            let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
-            for row in tx.rows(sqlx::AssertSqlSafe(sql), chunk.iter().map(|(id, _)| Value::from(*id)).collect()).await? {
-                before.insert(row.get::<String>("annotation")?, row.get::<String>("digits")?);
-            }
-        }
-        let (mut rows, mut deeds) = (Vec::with_capacity(signed.len()), Vec::with_capacity(signed.len()));
+        let before = tx.signatures(signed.iter().map(|&(id, _)| id)).await?;
+        let (mut rows, mut deeds) = (Vec::with_capacity(signed.len()), Vec::with_capacity(signed.len() + files.len()));
         for &(annotation, digits) in signed {
             match before.get(annotation) {
                 Some(before) if before == digits => {}
                 Some(_) => return Err(StoreError::Conflict { what: "signature".to_owned(), annotation: annotation.to_owned() }),
                 None => {
                     rows.push(values![annotation, digits, act.at]);
-                    deeds.push(Deed { action: "annotation.sign", subject: annotation.to_owned(), ..Deed::default() });
+                    deeds.push((*act, Deed { action: "annotation.sign", subject: annotation.to_owned(), ..Deed::default() }));
                 }
             }
         }
         tx.insert("INSERT INTO signature (annotation, digits, at)", rows, "").await?;
-        tx.audit(act, deeds).await?;
-        for file in files {
-            tx.put_file(act, file).await?;
+        let files: Vec<_> = files.iter().map(|file| (*act, file)).collect();
+        for put in tx.put_files(&files, &mut deeds).await? {
+            put?;
         }
+        tx.audit_all(deeds).await?;
         tx.commit().await
     }
 
     /// Keeps the digest of a file before it is given out. A format has one file for ever: the first that was made.
     pub async fn put_file(&self, act: &Act<'_>, file: &IssuedFile) -> Result<(), StoreError> {
-        let mut tx = self.database.write().await?;
-        tx.put_file(act, file).await?;
-        tx.commit().await
+        let (_, mark) = self.together.take(Step::new(act, What::Issue(file.clone()))).await?;
+        mark.reached().await
     }
 
     /// An annotation by its id.
@@ -200,11 +165,41 @@ impl Store {
         self.database.row(sqlx::AssertSqlSafe(sql), values![id]).await?.map(|row| annotation(&row)).transpose()
     }
 
+    /// The licence with its record in force but without pictures, if it is that person's, and how many annotations of it were
+    /// made on the day of that instant in Asia/Shanghai: what the rule of a 加注 asks for.
+    pub async fn to_annotate(&self, id_type: &str, id_number: &str, id: &str, at: Timestamp) -> Result<Option<(Filed, u32)>, StoreError> {
+        // Bytes that are none have a type that both databases know.
+        let sql = "SELECT licence.*, r.version AS filed, r.record, r.sha256, r.at, r.actor, r.reason, \
+                   CASE WHEN 1 = 0 THEN r.sha256 END AS photo, CASE WHEN 1 = 0 THEN r.sha256 END AS signature, \
+                   (SELECT count(*) FROM annotation a WHERE a.licence = licence.id AND a.day = $3) AS made \
+                   FROM licence JOIN record_version r ON r.licence = licence.id AND r.version = licence.version \
+                   WHERE licence.id = $1 AND holder_key = $2";
+        let values = values![id, self.holder_key(id_type, id_number)?, shanghai_date(at)];
+        let row = self.database.row(sql, values).await?;
+        row.map(|row| Ok((filed(&row)?, row.number("made")?))).transpose()
+    }
+
     /// An annotation by its id, and its licence as it is now, if that is the person's.
     pub async fn annotation_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<(Annotation, Licence)>, StoreError> {
         let sql = format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE a.id = $1 AND l.holder_key = $2");
         let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
+    }
+
+    /// As [`Self::annotation_of`], with the digest of its file in a format, where that was made.
+    pub async fn file_of(
+        &self,
+        id_type: &str,
+        id_number: &str,
+        id: &str,
+        format: &str,
+    ) -> Result<Option<(Annotation, Licence, Option<[u8; 32]>)>, StoreError> {
+        let sql = format!(
+            "{ANNOTATION}, l.*, f.sha256 AS made {SIGNED} JOIN licence l ON l.id = a.licence \
+             LEFT JOIN issued_file f ON f.annotation = a.id AND f.format = $3 WHERE a.id = $1 AND l.holder_key = $2"
+        );
+        let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?, format]).await?;
+        row.map(|row| Ok((annotation(&row)?, licence(&row)?, row.maybe_array("made")?))).transpose()
     }
 
     /// The history of a licence, newest first.
@@ -226,10 +221,15 @@ impl Store {
     }
 
     /// Annotations that were recorded and never signed, from a status index on, oldest first: what a crash has left to be
-    /// finished.
+    /// finished. When there is none, the signatures of all are on the disk.
     pub async fn unsigned(&self, from: u32, limit: u32) -> Result<Vec<Annotation>, StoreError> {
+        let mark = self.database.mark().await?;
         let sql = format!("{ANNOTATION} {SIGNED} WHERE s.annotation IS NULL AND a.status_index >= $1 ORDER BY a.status_index LIMIT $2");
-        self.database.rows(sqlx::AssertSqlSafe(sql), values![from, limit]).await?.iter().map(annotation).collect()
+        let rows = self.database.rows(sqlx::AssertSqlSafe(sql), values![from, limit]).await?;
+        if let Some(mark) = mark.filter(|_| rows.is_empty()) {
+            mark.reached().await?;
+        }
+        rows.iter().map(annotation).collect()
     }
 
     /// The files of an annotation that were made so far.
@@ -264,6 +264,30 @@ pub(super) const PUT_ANNOTATION: &str = "INSERT INTO annotation (id, licence, ve
                                          use_to, capped_by, statement, statement_sha256, kid, layout_digest)";
 
 impl Annotation {
+    /// What is to be recorded, before it has numbers.
+    fn draft(act: &Act, new: &NewAnnotation) -> Self {
+        Self {
+            id: String::new(),
+            licence: new.licence.to_owned(),
+            version: new.version,
+            number: 0,
+            status_index: 0,
+            at: Timestamp::from_microsecond(act.at.as_microsecond()).expect("it was one"),
+            actor: act.actor.to_owned(),
+            period: new.period,
+            statement: new.statement.clone(),
+            kid: new.kid,
+            layout_digest: new.layout_digest,
+            digits: None,
+        }
+    }
+
+    /// A draft, under its numbers.
+    pub(super) fn numbered(self, index_key: IndexKey, number: u32, status_index: u32) -> Result<Self, StoreError> {
+        let id = index_key.id("annotation", &[&self.licence, &number.to_string()])?;
+        Ok(Self { id, number, status_index, ..self })
+    }
+
     /// The row of [`PUT_ANNOTATION`].
     pub(super) fn row(&self) -> Vec<Value> {
         values![
@@ -295,24 +319,50 @@ impl Annotation {
 const MADE_ON: &str = "SELECT count(*) AS made FROM annotation WHERE licence = $1 AND day = $2";
 
 impl Tx {
-    async fn made_on(&mut self, licence: &str, day: jiff::civil::Date) -> Result<u32, StoreError> {
+    pub(super) async fn made_on(&mut self, licence: &str, day: jiff::civil::Date) -> Result<u32, StoreError> {
         let row = self.row(MADE_ON, values![licence, day]).await?;
         row.ok_or_else(|| StoreError::corrupt("annotation", "no count"))?.number("made")
     }
 
-    async fn put_file(&mut self, act: &Act<'_>, file: &IssuedFile) -> Result<(), StoreError> {
-        let sql = "SELECT * FROM issued_file WHERE annotation = $1 AND format = $2";
-        if let Some(row) = self.row(sql, values![&file.annotation, &file.format]).await? {
-            let same = row.array("sha256")? == file.sha256;
-            let conflict = || StoreError::Conflict { what: file.format.clone(), annotation: file.annotation.clone() };
-            return if same { Ok(()) } else { Err(conflict()) };
+    /// The digits of those of these annotations that are signed.
+    pub(super) async fn signatures<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<HashMap<String, String>, StoreError> {
+        let (ids, mut digits) = (ids.collect::<Vec<_>>(), HashMap::new());
+        for chunk in ids.chunks(IDS_AT_ONCE) {
+            let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
+            for row in self.rows(sqlx::AssertSqlSafe(sql), chunk.iter().map(|&id| Value::from(id)).collect()).await? {
+                digits.insert(row.get("annotation")?, row.get("digits")?);
+            }
         }
-        let sql = "INSERT INTO issued_file (annotation, format, sha256, bytes, at) VALUES ($1, $2, $3, $4, $5)";
-        self.run(sql, values![&file.annotation, &file.format, file.sha256, file.bytes as i64, file.at]).await?;
-        let after = Some(hex::encode(file.sha256));
-        let action = "file.issue";
-        self.audit(act, vec![Deed { action, subject: file.annotation.clone(), before: Some(file.format.clone()), after }]).await?;
-        Ok(())
+        Ok(digits)
+    }
+
+    /// Keeps the digests of files, and tells the deeds. An answer for each: a format has one file for ever.
+    pub(super) async fn put_files<'a>(
+        &mut self,
+        files: &[(Act<'a>, &IssuedFile)],
+        deeds: &mut Vec<(Act<'a>, Deed<'a>)>,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let mut known = HashMap::new();
+        for chunk in files.chunks(IDS_AT_ONCE) {
+            let sql = format!("SELECT annotation, format, sha256 FROM issued_file WHERE annotation IN {}", placeholders(1, chunk.len()));
+            for row in self.rows(sqlx::AssertSqlSafe(sql), chunk.iter().map(|(_, file)| Value::from(&file.annotation)).collect()).await? {
+                known.insert((row.get::<String>("annotation")?, row.get::<String>("format")?), row.array("sha256")?);
+            }
+        }
+        let (mut rows, mut answers) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
+        for &(act, file) in files {
+            let IssuedFile { annotation, format, sha256, bytes, at } = file;
+            let first = *known.entry((annotation.clone(), format.clone())).or_insert_with(|| {
+                rows.push(values![annotation, format, *sha256, *bytes as i64, *at]);
+                let (before, after) = (Some(format.clone()), Some(hex::encode(sha256)));
+                deeds.push((act, Deed { action: "file.issue", subject: annotation.clone(), before, after }));
+                *sha256
+            });
+            let conflict = || StoreError::Conflict { what: format.clone(), annotation: annotation.clone() };
+            answers.push(if first == *sha256 { Ok(()) } else { Err(conflict()) });
+        }
+        self.insert("INSERT INTO issued_file (annotation, format, sha256, bytes, at)", rows, "").await?;
+        Ok(answers)
     }
 }
 

@@ -177,16 +177,21 @@ impl Store {
 impl Tx {
     /// Enters deeds at the end of the chain, within the transaction that does them. Gives the number of the last.
     pub(super) async fn audit(&mut self, act: &Act<'_>, deeds: Vec<Deed<'_>>) -> Result<i64, StoreError> {
+        self.audit_all(deeds.into_iter().map(|deed| (*act, deed)).collect()).await
+    }
+
+    /// As [`Self::audit`], for deeds of several.
+    pub(super) async fn audit_all(&mut self, deeds: Vec<(Act<'_>, Deed<'_>)>) -> Result<i64, StoreError> {
         let last = self.row("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", values![]).await?;
         let (mut seq, mut prev) = match last {
             Some(row) => (row.get("seq")?, row.array("hash")?),
             None => (0, [0; 32]),
         };
         let mut rows = Vec::with_capacity(deeds.len());
-        // The database keeps microseconds.
-        let at = Timestamp::from_microsecond(act.at.as_microsecond()).expect("it was one");
-        for Deed { action, subject, before, after } in deeds {
+        for (act, Deed { action, subject, before, after }) in deeds {
             seq += 1;
+            // The database keeps microseconds.
+            let at = Timestamp::from_microsecond(act.at.as_microsecond()).expect("it was one");
             let mut entry = AuditEntry {
                 seq: seq as u64,
                 at,

@@ -12,7 +12,7 @@ impl Store {
     /// PostgreSQL is backed up by its own `pg_dump`, which also makes one consistent copy.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let disk = |cause| StoreError::Disk { place: to.display().to_string(), cause };
-        let Database::Sqlite { readers, .. } = &self.database else {
+        let Database::Sqlite { readers, .. } = &*self.database else {
             return Err(disk(io::Error::other("a register in PostgreSQL is backed up with pg_dump")));
         };
         if to.exists() {
@@ -29,7 +29,7 @@ impl Store {
 
     /// Checks everything that can be checked: the database's own structure, references, the audit trail, record digests.
     pub async fn check(&self) -> Result<AuditReport, StoreError> {
-        if let Database::Sqlite { .. } = self.database {
+        if let Database::Sqlite { .. } = *self.database {
             let row = self.database.row("PRAGMA integrity_check(1)", values![]).await?;
             let found: String = row.ok_or_else(|| StoreError::corrupt("register", "no answer"))?.get("integrity_check")?;
             if found != "ok" {

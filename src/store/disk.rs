@@ -32,6 +32,7 @@ struct There {
 }
 
 /// A moment before a commit, from which on it is followed to the disk.
+#[derive(Clone)]
 pub(super) struct Mark {
     disk: Arc<Disk>,
     session: u64,
@@ -39,7 +40,7 @@ pub(super) struct Mark {
 
 impl Mark {
     /// Waits until everything that was committed before is on the disk.
-    pub async fn reached(self) -> Result<(), StoreError> {
+    pub async fn reached(&self) -> Result<(), StoreError> {
         self.disk.reached(self.session).await
     }
 }

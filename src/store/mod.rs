@@ -6,6 +6,7 @@
 //! is committed, with its line in the audit trail; what failed has left nothing behind.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -32,6 +33,7 @@ mod search;
 mod sql;
 mod sqlite;
 mod status_list;
+mod together;
 
 pub use annotations::{Annotation, History, IssuedFile, NewAnnotation};
 pub use audit::{AuditEntry, AuditQuery, AuditReport, Tampered};
@@ -43,10 +45,15 @@ pub use status_list::{Standing, StatusHead};
 
 /// The register, open. Cheap to share behind an `Arc`, which is all that the service does with it.
 pub struct Store {
-    database: sql::Database,
-    index_key: Option<[u8; 32]>,
+    database: Arc<sql::Database>,
+    index_key: IndexKey,
+    together: Arc<together::Together>,
     probes: AtomicU8,
 }
+
+/// The secret under which identity numbers are hashed and ids made; none where the register is only read.
+#[derive(Clone, Copy)]
+struct IndexKey(Option<[u8; 32]>);
 
 /// What the register is opened for.
 #[derive(Clone, Debug)]
@@ -251,11 +258,13 @@ impl Store {
             sqlite::open(&Path::new(address).join("register.db"), &access).await?
         };
         let index_key = match access {
-            Access::Read => None,
-            Access::Write { index_key, .. } => Some(index_key),
+            Access::Read => IndexKey(None),
+            Access::Write { index_key, .. } => IndexKey(Some(index_key)),
         };
-        let store = Self { database, index_key, probes: AtomicU8::default() };
-        if index_key.is_some() {
+        let database = Arc::new(database);
+        let together = together::Together::new(Arc::clone(&database), index_key);
+        let store = Self { database, index_key, together, probes: AtomicU8::default() };
+        if index_key.0.is_some() {
             store.check_index_key().await?;
         }
         Ok(store)
@@ -278,7 +287,7 @@ impl Store {
 
     /// A register under another key would hold each licence twice: the first key is the only one.
     async fn check_index_key(&self) -> Result<(), StoreError> {
-        let check = self.keyed("check", &[])?;
+        let check = self.index_key.hash("check", &[])?;
         let mut tx = self.database.write().await?;
         tx.run("INSERT INTO setting (name, value) VALUES ('index-key', $1) ON CONFLICT (name) DO NOTHING", values![check]).await?;
         let row = tx.row("SELECT value FROM setting WHERE name = 'index-key'", values![]).await?;
@@ -291,12 +300,19 @@ impl Store {
 
     /// The keyed hash that stands for an identity number; the number itself is in the record only.
     fn holder_key(&self, id_type: &str, id_number: &str) -> Result<[u8; 32], StoreError> {
-        self.keyed("holder", &[id_type, id_number])
+        self.index_key.hash("holder", &[id_type, id_number])
     }
 
+    /// See [`IndexKey::id`].
+    fn opaque_id(&self, what: &str, parts: &[&str]) -> Result<String, StoreError> {
+        self.index_key.id(what, parts)
+    }
+}
+
+impl IndexKey {
     /// HMAC-SHA-256 over parts that cannot run together.
-    fn keyed(&self, what: &str, parts: &[&str]) -> Result<[u8; 32], StoreError> {
-        let key = self.index_key.as_ref().ok_or(StoreError::ReadOnly)?;
+    fn hash(&self, what: &str, parts: &[&str]) -> Result<[u8; 32], StoreError> {
+        let key = self.0.as_ref().ok_or(StoreError::ReadOnly)?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
         for part in std::iter::once(&what).chain(parts) {
             mac.update(&(part.len() as u64).to_be_bytes());
@@ -306,8 +322,8 @@ impl Store {
     }
 
     /// An id that says nothing and needs no randomness: half a keyed hash, in hexadecimal.
-    fn opaque_id(&self, what: &str, parts: &[&str]) -> Result<String, StoreError> {
-        Ok(hex::encode(&self.keyed(what, parts)?[..16]))
+    fn id(&self, what: &str, parts: &[&str]) -> Result<String, StoreError> {
+        Ok(hex::encode(&self.hash(what, parts)?[..16]))
     }
 }
 

@@ -8,7 +8,7 @@ use super::sql::{Row, Tx, values};
 use super::{Act, Once, Store, StoreError};
 
 /// How long an answer is kept; clients that retry do so within minutes.
-const KEPT_HOURS: i64 = 48;
+pub(super) const KEPT_HOURS: i64 = 48;
 
 /// A change that has begun.
 pub(super) enum Begun<T> {
@@ -43,10 +43,13 @@ impl Store {
 const KEPT: &str = "SELECT request, answer FROM idempotency WHERE actor = $1 AND key = $2";
 
 fn answer<T: DeserializeOwned>(row: &Row, once: &Once) -> Result<T, StoreError> {
-    if row.array::<32>("request")? != once.request {
-        return Err(StoreError::KeyReused);
-    }
+    same_request(&row.array("request")?, once)?;
     serde_json::from_slice(row.get("answer")?).map_err(|e| StoreError::corrupt("idempotency.answer", e))
+}
+
+/// A key stands for one request.
+pub(super) fn same_request(kept: &[u8; 32], once: &Once) -> Result<(), StoreError> {
+    if *kept == once.request { Ok(()) } else { Err(StoreError::KeyReused) }
 }
 
 impl Tx {

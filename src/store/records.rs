@@ -462,7 +462,7 @@ pub(super) fn licence(row: &Row) -> Result<Licence, StoreError> {
     })
 }
 
-fn filed(row: &Row) -> Result<Filed, StoreError> {
+pub(super) fn filed(row: &Row) -> Result<Filed, StoreError> {
     Ok(Filed {
         licence: licence(row)?,
         version: row.number("filed")?,

@@ -151,11 +151,15 @@ impl Tx {
     /// Makes it so. What this has answered survives power loss.
     pub async fn commit(self) -> Result<(), StoreError> {
         let _timed = Timed::new("commit");
-        let mark = match self {
+        self.committed().await?.reached().await
+    }
+
+    /// Makes it so for all who look; on the disk it is when the mark is reached.
+    pub async fn committed(self) -> Result<Mark, StoreError> {
+        Ok(match self {
             Self::Sqlite(tx, mark) => tx.commit().await.map(|()| mark),
             Self::Postgres(tx, mark) => tx.commit().await.map(|()| mark),
-        };
-        mark?.reached().await
+        }?)
     }
 
     /// Ends it without a change, when what it has read is on the disk.

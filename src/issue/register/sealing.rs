@@ -57,14 +57,15 @@ impl Register {
             return annotation.digits.is_some();
         }
         let made = self.store.files(&annotation.id).await.unwrap_or_default();
-        if SEALED.iter().all(|format| made.iter().any(|file| file.format == format.extension())) {
+        let known = move |format: Format| made.iter().find(|file| file.format == format.extension()).map(|file| file.sha256);
+        if SEALED.into_iter().all(|format| known(format).is_some()) {
             return true;
         }
         let Some(under_way) = UnderWay::begin(self, annotation) else { return false };
         let annotation = annotation.clone();
         let sealing = tokio::spawn(async move {
             for format in SEALED {
-                if let Err(cause) = under_way.register.made(&annotation, format).await {
+                if let Err(cause) = under_way.register.made(&annotation, format, known(format)).await {
                     tracing::warn!(annotation = annotation.id, %cause, "not sealed yet; whoever asks for it begins again");
                     return false;
                 }
@@ -80,12 +81,17 @@ impl Register {
     }
 
     /// The file, made to its end also when the caller goes away; who waits for another's seal does not wait long.
-    pub(super) async fn awaited(self: &Arc<Self>, annotation: Annotation, format: Format) -> Result<Arc<Made>, RegisterError> {
+    pub(super) async fn awaited(
+        self: &Arc<Self>,
+        annotation: Annotation,
+        format: Format,
+        known: Option<[u8; 32]>,
+    ) -> Result<Arc<Made>, RegisterError> {
         if !self.line.seals_elsewhere() {
-            return self.made(&annotation, format).await;
+            return self.made(&annotation, format, known).await;
         }
         let register = Arc::clone(self);
-        let making = tokio::spawn(async move { register.made(&annotation, format).await });
+        let making = tokio::spawn(async move { register.made(&annotation, format, known).await });
         match tokio::time::timeout(PATIENCE, making).await {
             Ok(made) => made.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
             Err(_) => Err(Denied::Sealing.into()),

@@ -1,0 +1,350 @@
+//! The three steps of a 加注 that are written (recorded, signed, a file issued), for all who want one at the same time: what
+//! comes while the register is being written goes into the next transaction, all of it together.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use jiff::ToSpan as _;
+use tokio::sync::oneshot;
+
+use super::annotations::{IssuedFile, PUT_ANNOTATION};
+use super::audit::Deed;
+use super::disk::Mark;
+use super::once::{KEPT_HOURS, same_request};
+use super::sql::{Database, Tx, Value, placeholders, values};
+use super::{Act, Annotation, IndexKey, Once, StoreError, status_of};
+use crate::clock::shanghai_date;
+use crate::record::Status;
+
+/// So many in one transaction.
+const MOST: usize = 64;
+
+/// A step, and who takes it.
+pub(super) struct Step {
+    actor: String,
+    at: Timestamp,
+    reason: Option<String>,
+    once: Option<(String, [u8; 32])>,
+    deed: What,
+}
+
+/// What is to be written.
+pub(super) enum What {
+    /// An annotation that has no numbers yet, and how many a day are accepted.
+    Record(Box<Annotation>, Option<u32>),
+    /// The digits of a recorded annotation.
+    Sign { annotation: String, digits: String },
+    /// A file that was made.
+    Issue(IssuedFile),
+}
+
+/// What was written.
+pub(super) enum Written {
+    /// With its numbers.
+    Recorded(Box<Annotation>),
+    /// Nothing: under the same idempotency key this annotation was recorded before.
+    Before(String),
+    /// What was asked.
+    Done,
+}
+
+/// Seen by all; on the disk when the mark is reached.
+type Answer = Result<(Written, Mark), StoreError>;
+
+/// Who waits for the register, and whether somebody is writing.
+#[derive(Default)]
+struct Waiting {
+    steps: Vec<(Step, oneshot::Sender<Answer>)>,
+    busy: bool,
+}
+
+/// Writes for all who come at the same time.
+pub(super) struct Together {
+    database: Arc<Database>,
+    index_key: IndexKey,
+    waiting: Mutex<Waiting>,
+}
+
+impl Step {
+    pub fn new(act: &Act<'_>, deed: What) -> Self {
+        let Act { actor, at, reason, once } = *act;
+        let once = once.map(|Once { key, request }| (key.to_owned(), request));
+        Self { actor: actor.to_owned(), at, reason: reason.map(ToOwned::to_owned), once, deed }
+    }
+
+    fn act(&self) -> Act<'_> {
+        let once = self.once.as_ref().map(|(key, request)| Once { key, request: *request });
+        Act { actor: &self.actor, at: self.at, reason: self.reason.as_deref(), once }
+    }
+}
+
+impl Together {
+    pub fn new(database: Arc<Database>, index_key: IndexKey) -> Arc<Self> {
+        Arc::new(Self { database, index_key, waiting: Mutex::default() })
+    }
+
+    /// Takes the step with all others that wait. Goes on to its end whether or not the caller waits for it.
+    pub async fn take(self: &Arc<Self>, step: Step) -> Answer {
+        let (sender, answer) = oneshot::channel();
+        let begin = {
+            let mut waiting = self.waiting();
+            waiting.steps.push((step, sender));
+            !std::mem::replace(&mut waiting.busy, true)
+        };
+        if begin {
+            tokio::spawn(Writing(Arc::clone(self)).run());
+        }
+        // Without an answer only when writing has panicked or the program ends.
+        answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable(sqlx::Error::WorkerCrashed)))
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes until nobody waits.
+struct Writing(Arc<Together>);
+
+impl Drop for Writing {
+    /// After a panic: who waits is told, and the next who comes begins anew.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.waiting() = Waiting::default();
+        }
+    }
+}
+
+impl Writing {
+    async fn run(self) {
+        loop {
+            let (steps, senders): (Vec<_>, Vec<_>) = {
+                let mut waiting = self.0.waiting();
+                let most = waiting.steps.len().min(MOST);
+                if most == 0 {
+                    waiting.busy = false;
+                    return;
+                }
+                waiting.steps.drain(..most).unzip()
+            };
+            for (sender, answer) in senders.into_iter().zip(self.write(&steps).await) {
+                // Who has gone away needs no answer.
+                let _ = sender.send(answer);
+            }
+        }
+    }
+
+    /// All in one transaction; where that fails each in its own, so that none fails for another's sake.
+    async fn write(&self, steps: &[Step]) -> Vec<Answer> {
+        let Together { database, index_key, .. } = &*self.0;
+        let mut answers = Vec::with_capacity(steps.len());
+        match write(database, *index_key, steps).await {
+            Ok(written) => return written,
+            Err(error) if steps.len() == 1 => return vec![Err(error)],
+            Err(cause) => tracing::warn!(%cause, steps = steps.len(), "could not be written together; now one by one"),
+        }
+        for step in steps {
+            answers.extend(write(database, *index_key, std::slice::from_ref(step)).await.unwrap_or_else(|error| vec![Err(error)]));
+        }
+        answers
+    }
+}
+
+/// An answer for each step, in their order; what a step is refused for says nothing of the others.
+async fn write(database: &Database, index_key: IndexKey, steps: &[Step]) -> Result<Vec<Answer>, StoreError> {
+    let mut tx = database.write().await?;
+    let mut deeds = Vec::with_capacity(steps.len());
+    let mut written = HashMap::with_capacity(steps.len());
+    let numbered = || steps.iter().enumerate();
+    record(&mut tx, index_key, numbered(), &mut written, &mut deeds).await?;
+    sign(&mut tx, numbered(), &mut written, &mut deeds).await?;
+    issue(&mut tx, numbered(), &mut written, &mut deeds).await?;
+    if !deeds.is_empty() {
+        tx.audit_all(deeds).await?;
+    }
+    let mark = tx.committed().await?;
+    let answer = |step| {
+        let written = written.remove(&step).unwrap_or_else(|| Err(StoreError::corrupt("step", "nothing was written")));
+        written.map(|written| (written, mark.clone()))
+    };
+    Ok((0..steps.len()).map(answer).collect())
+}
+
+type Outcomes = HashMap<usize, Result<Written, StoreError>>;
+
+/// A licence, as far as recording an annotation needs it.
+struct State {
+    version: u16,
+    status: Status,
+    licence_type: String,
+    /// Annotations so far.
+    made: u32,
+}
+
+async fn record<'s>(
+    tx: &mut Tx,
+    index_key: IndexKey,
+    steps: impl Iterator<Item = (usize, &'s Step)>,
+    outcomes: &mut Outcomes,
+    deeds: &mut Vec<(Act<'s>, Deed<'s>)>,
+) -> Result<(), StoreError> {
+    let wanted: Vec<_> = steps
+        .filter_map(|(place, step)| match &step.deed {
+            What::Record(draft, per_day) => Some((place, step.act(), &**draft, *per_day)),
+            _ => None,
+        })
+        .collect();
+    let Some((_, latest, ..)) = wanted.last() else { return Ok(()) };
+    let latest = latest.at;
+    let mut before = before(tx, wanted.iter().filter_map(|(_, act, ..)| Some((act.actor, act.once?.key)))).await?;
+    let mut states = states(tx, wanted.iter().map(|(_, _, draft, _)| draft.licence.as_str()).collect()).await?;
+    let sql = "SELECT coalesce(max(status_index) + 1, 0) AS status_index FROM annotation";
+    let row = tx.row(sql, values![]).await?.ok_or_else(|| StoreError::corrupt("annotation", "no number"))?;
+    let mut status_index: u32 = row.number("status_index")?;
+
+    let (mut rows, mut tally, mut kept) = (Vec::new(), BTreeMap::<_, u32>::new(), Vec::new());
+    // On how many days each licence was annotated how often; only asked for where the policy counts.
+    let mut days = HashMap::new();
+    for (place, act, draft, per_day) in wanted {
+        let key = act.once.map(|once| ((act.actor.to_owned(), once.key.to_owned()), once));
+        if let Some(((request, id), once)) = key.as_ref().and_then(|(key, once)| Some((before.get(key)?, once))) {
+            outcomes.insert(place, same_request(request, once).map(|()| Written::Before(id.clone())));
+            continue;
+        }
+        let Some(state) = states.get_mut(&draft.licence) else {
+            outcomes.insert(place, Err(StoreError::NotFound { what: "licence", id: draft.licence.clone() }));
+            continue;
+        };
+        if state.version != draft.version || state.status != Status::Valid {
+            let stale = StoreError::Stale { licence: draft.licence.clone(), version: state.version, status: state.status };
+            outcomes.insert(place, Err(stale));
+            continue;
+        }
+        let day = shanghai_date(act.at);
+        if let Some(limit) = per_day {
+            let made = match days.get(&(&draft.licence, day)) {
+                Some(made) => *made,
+                None => tx.made_on(&draft.licence, day).await?,
+            };
+            let accepted = made < limit;
+            days.insert((&draft.licence, day), made + u32::from(accepted));
+            if !accepted {
+                outcomes.insert(place, Err(StoreError::TooManyToday { made }));
+                continue;
+            }
+        }
+        state.made += 1;
+        let annotation = draft.clone().numbered(index_key, state.made, status_index)?;
+        status_index += 1;
+        *tally.entry((day, state.licence_type.clone())).or_default() += 1;
+        rows.push(annotation.row());
+        deeds.push((act, annotation.recorded()));
+        if let Some((key, once)) = key {
+            let answer = serde_json::to_vec(&annotation.id).map_err(|e| StoreError::corrupt("idempotency.answer", e))?;
+            kept.push(values![act.actor, once.key, once.request, answer, act.at]);
+            before.insert(key, (once.request, annotation.id.clone()));
+        }
+        outcomes.insert(place, Ok(Written::Recorded(Box::new(annotation))));
+    }
+    tx.insert(PUT_ANNOTATION, rows, "").await?;
+    for ((day, licence_type), count) in tally {
+        tx.tally(day, &licence_type, "issued", count).await?;
+    }
+    if !kept.is_empty() {
+        let kept_since = latest.saturating_sub(KEPT_HOURS.hours()).expect("hours are no calendar unit");
+        tx.run("DELETE FROM idempotency WHERE at < $1", values![kept_since]).await?;
+        tx.insert("INSERT INTO idempotency (actor, key, request, answer, at)", kept, "").await?;
+    }
+    Ok(())
+}
+
+/// The requests and answers that are kept under these keys.
+async fn before<'k>(
+    tx: &mut Tx,
+    keys: impl Iterator<Item = (&'k str, &'k str)>,
+) -> Result<HashMap<(String, String), ([u8; 32], String)>, StoreError> {
+    let mut kept = HashMap::new();
+    let values: Vec<_> = keys.flat_map(|(actor, key)| values![actor, key]).collect();
+    if values.is_empty() {
+        return Ok(kept);
+    }
+    let places = placeholders(values.len() / 2, 2);
+    let sql = format!("SELECT actor, key, request, answer FROM idempotency WHERE (actor, key) IN (VALUES {places})");
+    for row in tx.rows(sqlx::AssertSqlSafe(sql), values).await? {
+        // The answer of another verb is no annotation; its request is another one, and that is all that is asked.
+        let answer = serde_json::from_slice(row.get("answer")?).unwrap_or_default();
+        kept.insert((row.get("actor")?, row.get("key")?), (row.array("request")?, answer));
+    }
+    Ok(kept)
+}
+
+async fn states(tx: &mut Tx, licences: HashSet<&str>) -> Result<HashMap<String, State>, StoreError> {
+    let sql = format!(
+        "SELECT id, version, status, licence_type, (SELECT coalesce(max(a.number), 0) FROM annotation a WHERE a.licence = licence.id) AS made \
+         FROM licence WHERE id IN {}",
+        placeholders(1, licences.len())
+    );
+    let state = |row: &super::sql::Row| {
+        let state = State {
+            version: row.number("version")?,
+            status: status_of(row.get("status")?)?,
+            licence_type: row.get("licence_type")?,
+            made: row.number("made")?,
+        };
+        Ok((row.get("id")?, state))
+    };
+    tx.rows(sqlx::AssertSqlSafe(sql), licences.into_iter().map(Value::from).collect()).await?.iter().map(state).collect()
+}
+
+async fn sign<'s>(
+    tx: &mut Tx,
+    steps: impl Iterator<Item = (usize, &'s Step)>,
+    outcomes: &mut Outcomes,
+    deeds: &mut Vec<(Act<'s>, Deed<'s>)>,
+) -> Result<(), StoreError> {
+    let wanted: Vec<_> = steps
+        .filter_map(|(place, step)| match &step.deed {
+            What::Sign { annotation, digits } => Some((place, step.act(), annotation.as_str(), digits.as_str())),
+            _ => None,
+        })
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut known = tx.signatures(wanted.iter().map(|&(_, _, annotation, _)| annotation)).await?;
+    let mut rows = Vec::with_capacity(wanted.len());
+    for (place, act, annotation, digits) in wanted {
+        let same = match known.get(annotation) {
+            Some(before) => before == digits,
+            None => {
+                known.insert(annotation.to_owned(), digits.to_owned());
+                rows.push(values![annotation, digits, act.at]);
+                deeds.push((act, Deed { action: "annotation.sign", subject: annotation.to_owned(), ..Deed::default() }));
+                true
+            }
+        };
+        let conflict = || StoreError::Conflict { what: "signature".to_owned(), annotation: annotation.to_owned() };
+        outcomes.insert(place, if same { Ok(Written::Done) } else { Err(conflict()) });
+    }
+    tx.insert("INSERT INTO signature (annotation, digits, at)", rows, "").await
+}
+
+async fn issue<'s>(
+    tx: &mut Tx,
+    steps: impl Iterator<Item = (usize, &'s Step)>,
+    outcomes: &mut Outcomes,
+    deeds: &mut Vec<(Act<'s>, Deed<'s>)>,
+) -> Result<(), StoreError> {
+    let wanted: Vec<_> = steps
+        .filter_map(|(place, step)| match &step.deed {
+            What::Issue(file) => Some((place, step.act(), file)),
+            _ => None,
+        })
+        .collect();
+    let files: Vec<_> = wanted.iter().map(|&(_, act, file)| (act, file)).collect();
+    for ((place, ..), same) in wanted.iter().zip(tx.put_files(&files, deeds).await?) {
+        outcomes.insert(*place, same.map(|()| Written::Done));
+    }
+    Ok(())
+}
