@@ -164,7 +164,7 @@ impl Store {
         let mut before = HashMap::new();
         for chunk in signed.chunks(IDS_AT_ONCE) {
             let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
-            for row in tx.rows(sqlx::AssertSqlSafe(sql), chunk.iter().map(|(id, _)| Value::from(*id)).collect()).await? {
+            for row in tx.rows(sql, chunk.iter().map(|(id, _)| Value::from(*id)).collect()).await? {
                 before.insert(row.get::<String>("annotation")?, row.get::<String>("digits")?);
             }
         }
@@ -197,13 +197,13 @@ impl Store {
     /// An annotation by its id.
     pub async fn annotation(&self, id: &str) -> Result<Option<Annotation>, StoreError> {
         let sql = format!("{ANNOTATION} {SIGNED} WHERE a.id = $1");
-        self.database.row(sqlx::AssertSqlSafe(sql), values![id]).await?.map(|row| annotation(&row)).transpose()
+        self.database.row(sql, values![id]).await?.map(|row| annotation(&row)).transpose()
     }
 
     /// An annotation by its id, and its licence as it is now, if that is the person's.
     pub async fn annotation_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<(Annotation, Licence)>, StoreError> {
         let sql = format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE a.id = $1 AND l.holder_key = $2");
-        let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?]).await?;
+        let row = self.database.row(sql, values![id, self.holder_key(id_type, id_number)?]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
 
@@ -216,7 +216,7 @@ impl Store {
         filter.all_of("a.number <", history.before);
         let limit = history.limit.unwrap_or(50).min(500);
         let (sql, values) = filter.select(&format!("{ANNOTATION} {SIGNED}"), &format!("ORDER BY a.number DESC LIMIT {limit}"));
-        self.database.rows(sqlx::AssertSqlSafe(sql), values).await?.iter().map(annotation).collect()
+        self.database.rows(sql, values).await?.iter().map(annotation).collect()
     }
 
     /// How many annotations of the licence were made on the day of that instant in Asia/Shanghai.
@@ -229,7 +229,7 @@ impl Store {
     /// finished.
     pub async fn unsigned(&self, from: u32, limit: u32) -> Result<Vec<Annotation>, StoreError> {
         let sql = format!("{ANNOTATION} {SIGNED} WHERE s.annotation IS NULL AND a.status_index >= $1 ORDER BY a.status_index LIMIT $2");
-        self.database.rows(sqlx::AssertSqlSafe(sql), values![from, limit]).await?.iter().map(annotation).collect()
+        self.database.rows(sql, values![from, limit]).await?.iter().map(annotation).collect()
     }
 
     /// The files of an annotation that were made so far.
@@ -255,7 +255,7 @@ impl Store {
     async fn found(&self, column: &str, value: Value) -> Result<Option<(Annotation, Licence)>, StoreError> {
         let sql =
             format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE {column} = $1 ORDER BY a.status_index LIMIT 1");
-        let row = self.database.row(sqlx::AssertSqlSafe(sql), vec![value]).await?;
+        let row = self.database.row(sql, vec![value]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
 }
