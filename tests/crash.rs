@@ -188,10 +188,6 @@ fn a_reissue_that_is_killed_goes_on_without_a_gap_or_a_double() {
 
 /// One number from the register.
 fn rows(folder: &Path, sql: &'static str) -> i64 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        use sqlx::Connection as _;
-        let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite:{}/data/register.db", folder.display())).await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
-    })
+    let register = rusqlite::Connection::open(folder.join("data/register.db")).unwrap();
+    register.query_row(sql, [], |row| row.get(0)).unwrap()
 }

@@ -53,16 +53,16 @@ impl Place {
     }
 
     /// A statement behind the register's back.
-    pub async fn meddle(&self, sql: &'static str) -> Result<(), sqlx::Error> {
+    pub async fn meddle(&self, sql: &'static str) -> Result<(), Box<dyn std::error::Error>> {
         use sqlx::Connection as _;
         if self.is_sqlite() {
-            let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite:{}/register.db", self.address)).await?;
-            sqlx::raw_sql(sql).execute(&mut connection).await?;
-            connection.close().await
+            let connection = rusqlite::Connection::open(format!("{}/register.db", self.address))?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            Ok(connection.execute_batch(sql)?)
         } else {
             let mut connection = sqlx::PgConnection::connect(&self.address).await?;
             sqlx::raw_sql(sql).execute(&mut connection).await?;
-            connection.close().await
+            Ok(connection.close().await?)
         }
     }
 }

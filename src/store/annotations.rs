@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::audit::Deed;
 use super::records::{Filed, filed, licence};
-use super::sql::{IDS_AT_ONCE, Row, Tx, Value, placeholders, values};
-use super::together::{Step, What, Written};
+use super::sql::{IDS_AT_ONCE, Row, Tx, Value, padded, placeholders, values};
+use super::together::{MOST, Step, What, Written};
 use super::{Act, IndexKey, Licence, Store, StoreError};
 use crate::annotation::{Cap, UsePeriod};
 use crate::clock::shanghai_date;
@@ -162,7 +162,7 @@ impl Store {
     /// An annotation by its id.
     pub async fn annotation(&self, id: &str) -> Result<Option<Annotation>, StoreError> {
         let sql = format!("{ANNOTATION} {SIGNED} WHERE a.id = $1");
-        self.database.row(sqlx::AssertSqlSafe(sql), values![id]).await?.map(|row| annotation(&row)).transpose()
+        self.database.row(sql, values![id]).await?.map(|row| annotation(&row)).transpose()
     }
 
     /// The licence with its record in force but without pictures, if it is that person's, and how many annotations of it were
@@ -182,7 +182,7 @@ impl Store {
     /// An annotation by its id, and its licence as it is now, if that is the person's.
     pub async fn annotation_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<(Annotation, Licence)>, StoreError> {
         let sql = format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE a.id = $1 AND l.holder_key = $2");
-        let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?]).await?;
+        let row = self.database.row(sql, values![id, self.holder_key(id_type, id_number)?]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
 
@@ -198,7 +198,7 @@ impl Store {
             "{ANNOTATION}, l.*, f.sha256 AS made {SIGNED} JOIN licence l ON l.id = a.licence \
              LEFT JOIN issued_file f ON f.annotation = a.id AND f.format = $3 WHERE a.id = $1 AND l.holder_key = $2"
         );
-        let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?, format]).await?;
+        let row = self.database.row(sql, values![id, self.holder_key(id_type, id_number)?, format]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?, row.maybe_array("made")?))).transpose()
     }
 
@@ -211,7 +211,7 @@ impl Store {
         filter.all_of("a.number <", history.before);
         let limit = history.limit.unwrap_or(50).min(500);
         let (sql, values) = filter.select(&format!("{ANNOTATION} {SIGNED}"), &format!("ORDER BY a.number DESC LIMIT {limit}"));
-        self.database.rows(sqlx::AssertSqlSafe(sql), values).await?.iter().map(annotation).collect()
+        self.database.rows(sql, values).await?.iter().map(annotation).collect()
     }
 
     /// How many annotations of the licence were made on the day of that instant in Asia/Shanghai.
@@ -225,7 +225,7 @@ impl Store {
     pub async fn unsigned(&self, from: u32, limit: u32) -> Result<Vec<Annotation>, StoreError> {
         let mark = self.database.mark().await?;
         let sql = format!("{ANNOTATION} {SIGNED} WHERE s.annotation IS NULL AND a.status_index >= $1 ORDER BY a.status_index LIMIT $2");
-        let rows = self.database.rows(sqlx::AssertSqlSafe(sql), values![from, limit]).await?;
+        let rows = self.database.rows(sql, values![from, limit]).await?;
         if let Some(mark) = mark.filter(|_| rows.is_empty()) {
             mark.reached().await?;
         }
@@ -255,7 +255,7 @@ impl Store {
     async fn found(&self, column: &str, value: Value) -> Result<Option<(Annotation, Licence)>, StoreError> {
         let sql =
             format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE {column} = $1 ORDER BY a.status_index LIMIT 1");
-        let row = self.database.row(sqlx::AssertSqlSafe(sql), vec![value]).await?;
+        let row = self.database.row(sql, vec![value]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
 }
@@ -327,13 +327,22 @@ impl Tx {
     /// The digits of those of these annotations that are signed.
     pub(super) async fn signatures<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<HashMap<String, String>, StoreError> {
         let (ids, mut digits) = (ids.collect::<Vec<_>>(), HashMap::new());
-        for chunk in ids.chunks(IDS_AT_ONCE) {
-            let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
-            for row in self.rows(sqlx::AssertSqlSafe(sql), chunk.iter().map(|&id| Value::from(id)).collect()).await? {
-                digits.insert(row.get("annotation")?, row.get("digits")?);
-            }
+        for row in self.of_annotations("SELECT annotation, digits FROM signature", ids).await? {
+            digits.insert(row.get("annotation")?, row.get("digits")?);
         }
         Ok(digits)
+    }
+
+    /// The rows of a table that belong to these annotations.
+    async fn of_annotations(&mut self, select: &str, ids: Vec<&str>) -> Result<Vec<Row>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in ids.chunks(IDS_AT_ONCE) {
+            let chunk = padded(chunk.to_vec());
+            let sql = format!("{select} WHERE annotation IN {}", placeholders(1, chunk.len()));
+            let ids: Vec<_> = chunk.into_iter().map(Value::from).collect();
+            found.extend(if ids.len() <= MOST { self.few(sql, ids).await? } else { self.rows(sql, ids).await? });
+        }
+        Ok(found)
     }
 
     /// Keeps the digests of files, and tells the deeds. An answer for each: a format has one file for ever.
@@ -343,11 +352,9 @@ impl Tx {
         deeds: &mut Vec<(Act<'a>, Deed<'a>)>,
     ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let mut known = HashMap::new();
-        for chunk in files.chunks(IDS_AT_ONCE) {
-            let sql = format!("SELECT annotation, format, sha256 FROM issued_file WHERE annotation IN {}", placeholders(1, chunk.len()));
-            for row in self.rows(sqlx::AssertSqlSafe(sql), chunk.iter().map(|(_, file)| Value::from(&file.annotation)).collect()).await? {
-                known.insert((row.get::<String>("annotation")?, row.get::<String>("format")?), row.array("sha256")?);
-            }
+        let ids = files.iter().map(|(_, file)| file.annotation.as_str()).collect();
+        for row in self.of_annotations("SELECT annotation, format, sha256 FROM issued_file", ids).await? {
+            known.insert((row.get::<String>("annotation")?, row.get::<String>("format")?), row.array("sha256")?);
         }
         let (mut rows, mut answers) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
         for &(act, file) in files {

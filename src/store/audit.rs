@@ -116,7 +116,7 @@ impl Store {
         filter.all_of("seq <", query.before.map(|seq| seq as i64));
         let limit = query.limit.unwrap_or(100).min(1000);
         let (sql, values) = filter.select("SELECT * FROM audit", &format!("ORDER BY seq DESC LIMIT {limit}"));
-        self.database.rows(sqlx::AssertSqlSafe(sql), values).await?.iter().map(entry).collect()
+        self.database.rows(sql, values).await?.iter().map(entry).collect()
     }
 
     /// Follows the chain from the first entry to the last, and compares each record version with its digest.

@@ -23,7 +23,7 @@ impl Store {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(disk(cause)),
             _ => {}
         }
-        super::sqlite::copy(readers, &part).await?;
+        readers.copy(&part).await?;
         std::fs::rename(&part, to).map_err(disk)
     }
 

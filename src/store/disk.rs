@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::sqlite::SqlitePool;
 use tokio::sync::Mutex;
 
 use super::StoreError;
+use super::sqlite::Readers;
 
 /// Where commits must arrive.
 pub(super) struct Disk {
@@ -63,7 +63,7 @@ struct Session {
 /// SQLite's write-ahead log. With `synchronous = normal` SQLite leaves it to us to bring it to the disk.
 struct Wal {
     file: PathBuf,
-    pool: SqlitePool,
+    readers: Arc<Readers>,
     /// The disk has failed; what the log holds since is not to be relied on.
     failed: AtomicBool,
     flushes: AtomicU64,
@@ -73,9 +73,9 @@ struct Wal {
 const CARRY_OVER: u64 = 256;
 
 impl Disk {
-    /// For a database whose write-ahead log is `file`. `pool` is used for carrying it over.
-    pub fn sqlite(file: PathBuf, pool: SqlitePool) -> Self {
-        Self::new(Log::Sqlite(Wal { file, pool, failed: AtomicBool::new(false), flushes: AtomicU64::new(0) }))
+    /// For a database whose write-ahead log is `file`. One of `readers` is used for carrying it over.
+    pub fn sqlite(file: PathBuf, readers: Arc<Readers>) -> Self {
+        Self::new(Log::Sqlite(Wal { file, readers, failed: AtomicBool::new(false), flushes: AtomicU64::new(0) }))
     }
 
     /// For a server whose transactions do not wait for its disk.
@@ -177,7 +177,7 @@ impl Wal {
             return Err(StoreError::Disk { place: self.file.display().to_string(), cause });
         }
         if self.flushes.fetch_add(1, SeqCst) % CARRY_OVER == CARRY_OVER - 1 {
-            let wal = Self { file: self.file.clone(), pool: self.pool.clone(), failed: false.into(), flushes: 0.into() };
+            let wal = Self { file: self.file.clone(), readers: Arc::clone(&self.readers), failed: false.into(), flushes: 0.into() };
             tokio::spawn(async move {
                 if let Err(cause) = wal.carry_over("PASSIVE").await {
                     tracing::warn!(%cause, "the write-ahead log cannot be carried over into the register yet");
@@ -187,9 +187,9 @@ impl Wal {
         Ok(())
     }
 
-    async fn carry_over(&self, how: &str) -> Result<(), StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!("PRAGMA wal_checkpoint({how})"));
-        let (busy, ..): (i64, i64, i64) = sqlx::query_as(sql).fetch_one(&self.pool).await?;
+    async fn carry_over(&self, how: &'static str) -> Result<(), StoreError> {
+        let sql = format!("PRAGMA wal_checkpoint({how})");
+        let busy: i64 = self.readers.read(move |reader| Ok(reader.query_row(&sql, [], |row| row.get(0))?)).await?;
         let failed = || StoreError::Disk { place: self.file.display().to_string(), cause: std::io::ErrorKind::ResourceBusy.into() };
         if busy == 0 { Ok(()) } else { Err(failed()) }
     }
@@ -202,7 +202,6 @@ mod postgres;
 #[cfg(test)]
 mod tests {
     use sqlx::migrate::MigrateDatabase as _;
-    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 
     use super::*;
 
@@ -210,11 +209,11 @@ mod tests {
     async fn after_the_disk_has_failed_the_log_is_carried_over() {
         let folder = tempfile::tempdir().unwrap();
         let (database, log) = (folder.path().join("register.db"), folder.path().join("register.db-wal"));
-        let options = SqliteConnectOptions::new().filename(&database).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-        let pool = SqlitePool::connect_with(options).await.unwrap();
-        sqlx::query("CREATE TABLE t (n INTEGER) STRICT").execute(&pool).await.unwrap();
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER) STRICT").unwrap();
         // A log that cannot be opened stands for one that cannot be written.
-        let disk = Disk::sqlite(folder.path().join("elsewhere"), pool.clone());
+        let disk = Disk::sqlite(folder.path().join("elsewhere"), Arc::new(Readers::new(&database)));
         assert!(matches!(disk.reached(NONE).await, Err(StoreError::Disk { .. })));
         assert!(log.metadata().unwrap().len() > 0);
         disk.reached(NONE).await.unwrap();

@@ -149,7 +149,7 @@ impl Store {
         };
         let search = Search { after: None, limit: None, ..search.clone() };
         let (sql, values) = self.filter(&search)?.1.select("SELECT count(*) AS total FROM licence", "");
-        let total = tx.row(sqlx::AssertSqlSafe(sql), values).await?.ok_or_else(|| StoreError::corrupt("job", "no count"))?;
+        let total = tx.row(sql, values).await?.ok_or_else(|| StoreError::corrupt("job", "no count"))?;
         let sql = "SELECT coalesce(max(number), 0) + 1 AS number FROM job";
         let number: u32 = tx.row(sql, values![]).await?.ok_or_else(|| StoreError::corrupt("job", "no number"))?.number("number")?;
         let at = Timestamp::from_microsecond(act.at.as_microsecond()).expect("it was one");
@@ -205,7 +205,7 @@ impl Store {
                 signature: row.maybe_array("signature")?,
             })
         };
-        self.database.rows(sqlx::AssertSqlSafe(sql), values).await?.iter().map(candidate).collect()
+        self.database.rows(sql, values).await?.iter().map(candidate).collect()
     }
 
     /// Takes a job one step on: new versions, their annotations and the job itself, all or none. Gives the annotations, which
@@ -224,7 +224,7 @@ impl Store {
              FROM licence",
             &format!("ORDER BY id LIMIT {}", step.licences.len() + usize::from(step.last)),
         );
-        let found = tx.rows(sqlx::AssertSqlSafe(sql), values).await?;
+        let found = tx.rows(sql, values).await?;
         if found.len() != step.licences.len() {
             return Ok(None);
         }
@@ -266,7 +266,7 @@ impl Store {
         tx.insert(PUT_VERSION, versions, "").await?;
         for chunk in annotations.chunks(IDS_AT_ONCE) {
             let sql = format!("UPDATE licence SET version = version + 1 WHERE id IN {}", placeholders(1, chunk.len()));
-            tx.run(sqlx::AssertSqlSafe(sql), chunk.iter().map(|annotation| Value::from(&annotation.licence)).collect()).await?;
+            tx.run(sql, chunk.iter().map(|annotation| Value::from(&annotation.licence)).collect()).await?;
         }
         let seq = tx.audit(&act, deeds).await?;
         tx.list_status(&annotated, seq).await?;

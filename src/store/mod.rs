@@ -220,7 +220,7 @@ pub enum StoreError {
     },
     /// The database or the disk failed; nothing was changed.
     #[error("the register cannot be reached: {0}")]
-    Unavailable(#[from] sqlx::Error),
+    Unavailable(Box<dyn std::error::Error + Send + Sync>),
     /// The blob store failed; nothing was changed.
     #[error("the file {blob} cannot be kept or fetched: {cause}")]
     Blob {
@@ -237,6 +237,18 @@ pub enum StoreError {
         /// Why.
         cause: std::io::Error,
     },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(cause: sqlx::Error) -> Self {
+        Self::Unavailable(cause.into())
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(cause: rusqlite::Error) -> Self {
+        Self::Unavailable(cause.into())
+    }
 }
 
 impl StoreError {
@@ -352,7 +364,7 @@ fn migrations<const N: usize>(steps: [(&'static str, &'static str); N]) -> Migra
 fn migration_error(error: MigrateError, known: usize) -> StoreError {
     match error {
         MigrateError::VersionMissing(found) => StoreError::Schema { found, known: known as i64 },
-        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => StoreError::Unavailable(cause),
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => cause.into(),
         other => StoreError::corrupt("schema", other),
     }
 }

@@ -233,20 +233,20 @@ impl Store {
     /// The licence with its record in force.
     pub async fn licence(&self, id: &str) -> Result<Option<Filed>, StoreError> {
         let sql = format!("{FILED} WHERE r.version = licence.version AND id = $1");
-        self.database.row(sqlx::AssertSqlSafe(sql), values![id]).await?.map(|row| filed(&row)).transpose()
+        self.database.row(sql, values![id]).await?.map(|row| filed(&row)).transpose()
     }
 
     /// The licence with its record in force, if it is that person's.
     pub async fn licence_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<Filed>, StoreError> {
         let sql = format!("{FILED} WHERE r.version = licence.version AND id = $1 AND holder_key = $2");
-        let row = self.database.row(sqlx::AssertSqlSafe(sql), values![id, self.holder_key(id_type, id_number)?]).await?;
+        let row = self.database.row(sql, values![id, self.holder_key(id_type, id_number)?]).await?;
         row.map(|row| filed(&row)).transpose()
     }
 
     /// The licence with any version of its record.
     pub async fn licence_version(&self, id: &str, version: u16) -> Result<Option<Filed>, StoreError> {
         let sql = format!("{FILED} WHERE r.version = $2 AND id = $1");
-        self.database.row(sqlx::AssertSqlSafe(sql), values![id, version]).await?.map(|row| filed(&row)).transpose()
+        self.database.row(sql, values![id, version]).await?.map(|row| filed(&row)).transpose()
     }
 
     /// Licences with one version each of their records, in no order.
@@ -255,7 +255,7 @@ impl Store {
         for chunk in wanted.chunks(IDS_AT_ONCE / 2) {
             let sql = format!("{FILED} WHERE (r.licence, r.version) IN (VALUES {})", placeholders(chunk.len(), 2));
             let values = chunk.iter().flat_map(|&(licence, version)| values![licence, version]).collect();
-            for row in self.database.rows(sqlx::AssertSqlSafe(sql), values).await? {
+            for row in self.database.rows(sql, values).await? {
                 found.push(filed(&row)?);
             }
         }
@@ -265,14 +265,14 @@ impl Store {
     /// The licence of that type and number, with its record in force.
     pub async fn licence_numbered(&self, licence_type: &str, number: &str) -> Result<Option<Filed>, StoreError> {
         let sql = format!("{FILED} WHERE r.version = licence.version AND licence_type = $1 AND number = $2");
-        self.database.row(sqlx::AssertSqlSafe(sql), values![licence_type, number]).await?.map(|row| filed(&row)).transpose()
+        self.database.row(sql, values![licence_type, number]).await?.map(|row| filed(&row)).transpose()
     }
 
     /// All licences of a person, whatever their status, by type and number.
     pub async fn licences_of(&self, id_type: &str, id_number: &str) -> Result<Vec<Filed>, StoreError> {
         let sql = format!("{FILED} WHERE r.version = licence.version AND holder_key = $1 ORDER BY licence_type, number");
         let key = self.holder_key(id_type, id_number)?;
-        self.database.rows(sqlx::AssertSqlSafe(sql), values![key]).await?.iter().map(filed).collect()
+        self.database.rows(sql, values![key]).await?.iter().map(filed).collect()
     }
 
     /// Whether the licence belongs to that person.
@@ -444,7 +444,7 @@ async fn states(tx: &mut Tx, ids: &[String]) -> Result<BTreeMap<String, State>, 
         };
         Ok((row.get("id")?, state))
     };
-    tx.rows(sqlx::AssertSqlSafe(sql), ids.iter().map(Value::from).collect()).await?.iter().map(state).collect()
+    tx.rows(sql, ids.iter().map(Value::from).collect()).await?.iter().map(state).collect()
 }
 
 pub(super) fn licence(row: &Row) -> Result<Licence, StoreError> {

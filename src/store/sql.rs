@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use rusqlite::types::Value as Cell;
 use sqlx::postgres::{PgPool, PgRow, PgTransaction, Postgres};
-use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow, SqliteTransaction};
-use sqlx::{Decode, Row as _, SqlSafeStr, Type};
+use sqlx::{AssertSqlSafe, Decode, Row as _, Type};
 
 use super::StoreError;
 use super::disk::{Disk, Mark};
+use super::sqlite::{Found, Readers, Turn, Writer, elsewhere};
 
 /// The values of one statement.
 macro_rules! values {
@@ -16,20 +17,10 @@ macro_rules! values {
 }
 pub(super) use values;
 
-macro_rules! bind {
-    ($sql:expr, $values:expr) => {
-        $values.into_iter().fold(sqlx::query($sql), |query, value| match value {
-            Value::Int(value) => query.bind(value),
-            Value::Text(value) => query.bind(value),
-            Value::Bytes(value) => query.bind(value),
-        })
-    };
-}
-
 /// An open database.
 pub(super) enum Database {
     /// Readers beside the one writer; a database that was opened to look things up has no writer.
-    Sqlite { readers: SqlitePool, writer: Option<(SqlitePool, Arc<Disk>)>, _lock: Option<std::fs::File> },
+    Sqlite { readers: Arc<Readers>, writer: Option<(Writer, Arc<Disk>)>, _lock: Option<std::fs::File> },
     /// Writers take turns by an advisory lock, across all nodes.
     Postgres { pool: PgPool, writer: Option<Arc<Disk>> },
 }
@@ -42,9 +33,9 @@ impl Database {
     /// numbers have no gaps; the constraints in the schema hold all the same.
     pub async fn write(&self) -> Result<Tx, StoreError> {
         match self {
-            Self::Sqlite { writer: Some((pool, disk)), .. } => {
+            Self::Sqlite { writer: Some((writer, disk)), .. } => {
                 let mark = disk.mark().await?;
-                Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, mark))
+                Ok(Tx::Sqlite(Some(writer.begin().await?), mark))
             }
             Self::Postgres { pool, writer: Some(disk) } => {
                 let mark = disk.mark().await?;
@@ -77,18 +68,29 @@ impl Database {
     }
 
     /// The rows of one statement, without a lock.
-    pub async fn rows(&self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    pub async fn rows(&self, sql: impl Into<String>, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let _timed = Timed::new("read");
         Ok(match self {
-            Self::Sqlite { readers, .. } => wrap(Row::Sqlite, bind!(sql, values).fetch_all(readers).await?),
-            Self::Postgres { pool, .. } => wrap(Row::Postgres, bind!(sql, values).fetch_all(pool).await?),
+            Self::Sqlite { readers, .. } => wrap(Row::Sqlite, readers.rows(sql.into(), values).await?),
+            Self::Postgres { pool, .. } => wrap(Row::Postgres, bound(sql, values).fetch_all(pool).await?),
         })
     }
 
     /// The first row of one statement, if any.
-    pub async fn row(&self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+    pub async fn row(&self, sql: impl Into<String>, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
+}
+
+type Query = sqlx::query::Query<'static, Postgres, sqlx::postgres::PgArguments>;
+
+fn bound(sql: impl Into<String>, values: Vec<Value>) -> Query {
+    // Values are bound, never written into a statement.
+    values.into_iter().fold(sqlx::query(AssertSqlSafe(sql.into())), |query, value| match value {
+        Value::Int(value) => query.bind(value),
+        Value::Text(value) => query.bind(value),
+        Value::Bytes(value) => query.bind(value),
+    })
 }
 
 /// Tells how long the database took, also when it failed.
@@ -108,44 +110,66 @@ impl Drop for Timed {
 
 /// A transaction that may write; dropped without [`Tx::commit`], it has never been.
 pub(super) enum Tx {
-    Sqlite(SqliteTransaction<'static>, Mark),
+    /// None while a statement is done elsewhere.
+    Sqlite(Option<Turn>, Mark),
     Postgres(PgTransaction<'static>, Mark),
 }
 
 impl Tx {
     /// How many rows the statement changed.
-    pub async fn run(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<u64, StoreError> {
+    pub async fn run(&mut self, sql: impl Into<String>, values: Vec<Value>) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite(tx, _) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
-            Self::Postgres(tx, _) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
+            Self::Sqlite(turn, _) => present(turn)?.run(&sql.into(), &values)?,
+            Self::Postgres(tx, _) => bound(sql, values).execute(&mut **tx).await?.rows_affected(),
         })
     }
 
-    pub async fn rows(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    pub async fn rows(&mut self, sql: impl Into<String>, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let sql = sql.into();
         Ok(match self {
-            Self::Sqlite(tx, _) => wrap(Row::Sqlite, bind!(sql, values).fetch_all(&mut **tx).await?),
-            Self::Postgres(tx, _) => wrap(Row::Postgres, bind!(sql, values).fetch_all(&mut **tx).await?),
+            Self::Sqlite(turn, _) => wrap(Row::Sqlite, away(turn, move |turn| turn.rows(&sql, &values)).await?),
+            Self::Postgres(tx, _) => wrap(Row::Postgres, bound(sql, values).fetch_all(&mut **tx).await?),
         })
     }
 
-    pub async fn row(&mut self, sql: impl SqlSafeStr + Send, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
-        Ok(self.rows(sql, values).await?.into_iter().next())
-    }
-
-    /// Many rows by few statements: `insert` up to `VALUES`, then the rows, then `conflict`.
-    pub async fn insert(&mut self, insert: &str, rows: Vec<Vec<Value>>, conflict: &str) -> Result<(), StoreError> {
-        let mut rows = rows.into_iter().peekable();
-        while let Some(width) = rows.peek().map(Vec::len) {
-            let chunk: Vec<_> = rows.by_ref().take(VALUES_AT_ONCE / width).collect();
-            let places = match self {
-                // SQLite looks up each numbered placeholder from the first on, so that twice as many take four times as long.
-                Self::Sqlite(..) => vec![format!("({})", vec!["?"; width].join(",")); chunk.len()].join(","),
-                Self::Postgres(..) => placeholders(chunk.len(), width),
-            };
-            let sql = format!("{insert} VALUES {places} {conflict}");
-            self.run(sqlx::AssertSqlSafe(sql), chunk.into_iter().flatten().collect()).await?;
+    /// The rows of a statement that finds few.
+    pub async fn few(&mut self, sql: impl Into<String>, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(turn, _) => Ok(wrap(Row::Sqlite, present(turn)?.rows(&sql.into(), &values)?)),
+            Self::Postgres(..) => self.rows(sql, values).await,
         }
-        Ok(())
+    }
+
+    /// The first row of a statement that finds few.
+    pub async fn row(&mut self, sql: impl Into<String>, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(turn, _) => present(turn)?.rows(&sql.into(), &values)?.into_iter().next().map(Row::Sqlite),
+            Self::Postgres(tx, _) => bound(sql, values).fetch_optional(&mut **tx).await?.map(Row::Postgres),
+        })
+    }
+
+    /// Many rows: `insert` up to `VALUES`, then the rows, then `conflict`.
+    pub async fn insert(&mut self, insert: &str, mut rows: Vec<Vec<Value>>, conflict: &str) -> Result<(), StoreError> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        match self {
+            Self::Sqlite(turn, _) => {
+                let sql = format!("{insert} VALUES ({}) {conflict}", vec!["?"; first.len()].join(", "));
+                if rows.len() <= FEW {
+                    return present(turn)?.run_all(&sql, &rows);
+                }
+                away(turn, move |turn| turn.run_all(&sql, &rows)).await
+            }
+            Self::Postgres(tx, _) => {
+                // A column is one value, an array: so the statement is the same for any number of rows.
+                let types: Vec<_> = (1..).zip(first).map(|(place, value)| format!("${place}::{}[]", value.kind())).collect();
+                let sql = format!("{insert} SELECT * FROM unnest({}) {conflict}", types.join(", "));
+                while !rows.is_empty() {
+                    let chunk: Vec<_> = rows.drain(..rows.len().min(ROWS_AT_ONCE)).collect();
+                    columns(&sql, chunk).execute(&mut **tx).await?;
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Makes it so. What this has answered survives power loss.
@@ -156,10 +180,10 @@ impl Tx {
 
     /// Makes it so for all who look; on the disk it is when the mark is reached.
     pub async fn committed(self) -> Result<Mark, StoreError> {
-        Ok(match self {
-            Self::Sqlite(tx, mark) => tx.commit().await.map(|()| mark),
-            Self::Postgres(tx, mark) => tx.commit().await.map(|()| mark),
-        }?)
+        match self {
+            Self::Sqlite(mut turn, mark) => away(&mut turn, |turn| turn.run("COMMIT", &[])).await.map(|_| mark),
+            Self::Postgres(tx, mark) => tx.commit().await.map(|()| mark).map_err(StoreError::from),
+        }
     }
 
     /// Ends it without a change, when what it has read is on the disk.
@@ -172,11 +196,56 @@ impl Tx {
     }
 }
 
-/// In one statement of many rows; SQLite takes 32,766.
-const VALUES_AT_ONCE: usize = 6000;
+fn present(turn: &Option<Turn>) -> Result<&Turn, StoreError> {
+    turn.as_ref().ok_or_else(|| StoreError::corrupt("transaction", "a statement before was given up"))
+}
+
+/// Does it with the writer on another thread. Who gives up waiting gives up the transaction.
+async fn away<T: Send + 'static>(
+    turn: &mut Option<Turn>,
+    work: impl FnOnce(&Turn) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    present(turn)?;
+    let Some(mine) = turn.take() else { unreachable!("it is present") };
+    let (mine, done) = elsewhere(move || {
+        let done = work(&mine);
+        (mine, done)
+    })
+    .await;
+    *turn = Some(mine);
+    done
+}
+
+/// The rows of one insertion, column by column.
+fn columns(sql: &str, rows: Vec<Vec<Value>>) -> Query {
+    let width = rows.first().map_or(0, Vec::len);
+    let mut rows: Vec<_> = rows.into_iter().map(Vec::into_iter).collect();
+    (0..width).fold(sqlx::query(AssertSqlSafe(sql.to_owned())), |query, _| {
+        let mut column = rows.iter_mut().filter_map(Iterator::next).peekable();
+        match column.peek() {
+            Some(Value::Text(_)) => query.bind(column.map(|v| if let Value::Text(v) = v { v } else { None }).collect::<Vec<_>>()),
+            Some(Value::Bytes(_)) => query.bind(column.map(|v| if let Value::Bytes(v) = v { v } else { None }).collect::<Vec<_>>()),
+            Some(Value::Int(_)) | None => query.bind(column.map(|v| if let Value::Int(v) = v { v } else { None }).collect::<Vec<_>>()),
+        }
+    })
+}
+
+/// Rows that are inserted faster than another thread is woken.
+const FEW: usize = 8;
+
+/// Rows in one statement to PostgreSQL.
+const ROWS_AT_ONCE: usize = 2000;
 
 /// In one list of ids to look up.
 pub(super) const IDS_AT_ONCE: usize = 400;
+
+/// Ids to look up, the last of them repeated: as many as a power of two, so that statements stay few and are kept ready.
+pub(super) fn padded<T: Copy>(mut ids: Vec<T>) -> Vec<T> {
+    if let Some(&last) = ids.last() {
+        ids.resize(ids.len().next_power_of_two(), last);
+    }
+    ids
+}
 
 /// `($1, $2), ($3, $4)` for two rows of two.
 pub(super) fn placeholders(rows: usize, width: usize) -> String {
@@ -224,22 +293,59 @@ from! {
     [u8; 32] => Bytes by |bytes: [u8; 32]| bytes.to_vec();
 }
 
+impl Value {
+    /// What PostgreSQL calls its type.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Int(_) => "bigint",
+            Self::Text(_) => "text",
+            Self::Bytes(_) => "bytea",
+        }
+    }
+}
+
 /// A row of either database.
 pub(super) enum Row {
-    Sqlite(SqliteRow),
+    Sqlite(Found),
     Postgres(PgRow),
 }
 
 /// What both databases can decode.
-pub(super) trait Field<'r>: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres> {}
-impl<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>> Field<'r> for T {}
+pub(super) trait Field<'r>: Decode<'r, Postgres> + Type<Postgres> {
+    /// From a cell of SQLite; none when it holds something else.
+    fn of(cell: &'r Cell) -> Option<Self>;
+}
+
+macro_rules! field {
+    ($($field:ty: $cell:pat => $value:expr;)*) => {$(
+        impl<'r> Field<'r> for $field {
+            fn of(cell: &'r Cell) -> Option<Self> {
+                if let $cell = cell { Some($value) } else { None }
+            }
+        }
+    )*};
+}
+
+field! {
+    i64: Cell::Integer(value) => *value;
+    &'r str: Cell::Text(text) => text;
+    String: Cell::Text(text) => text.clone();
+    &'r [u8]: Cell::Blob(bytes) => bytes;
+    Vec<u8>: Cell::Blob(bytes) => bytes.clone();
+}
+
+impl<'r, T: Field<'r>> Field<'r> for Option<T> {
+    fn of(cell: &'r Cell) -> Option<Self> {
+        if matches!(cell, Cell::Null) { Some(None) } else { T::of(cell).map(Some) }
+    }
+}
 
 impl Row {
     pub fn get<'r, T: Field<'r>>(&'r self, column: &str) -> Result<T, StoreError> {
-        Ok(match self {
-            Self::Sqlite(row) => row.try_get(column)?,
-            Self::Postgres(row) => row.try_get(column)?,
-        })
+        match self {
+            Self::Sqlite(row) => row.cell(column).and_then(T::of).ok_or_else(|| StoreError::corrupt(column, "not what belongs there")),
+            Self::Postgres(row) => Ok(row.try_get(column)?),
+        }
     }
 
     /// A number that the schema keeps in range.

@@ -62,7 +62,7 @@ impl Tx {
                 places.strip_prefix("($1, ").expect("at least one licence")
             );
             let values = std::iter::once(Value::from(seq)).chain(chunk.iter().map(Value::from)).collect();
-            self.run(sqlx::AssertSqlSafe(sql), values).await?;
+            self.run(sql, values).await?;
         }
         Ok(())
     }

@@ -12,13 +12,13 @@ use super::annotations::{IssuedFile, PUT_ANNOTATION};
 use super::audit::Deed;
 use super::disk::Mark;
 use super::once::{KEPT_HOURS, same_request};
-use super::sql::{Database, Tx, Value, placeholders, values};
+use super::sql::{Database, Tx, Value, padded, placeholders, values};
 use super::{Act, Annotation, IndexKey, Once, StoreError, status_of};
 use crate::clock::shanghai_date;
 use crate::record::Status;
 
 /// So many in one transaction.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
 /// A step, and who takes it.
 pub(super) struct Step {
@@ -96,7 +96,7 @@ impl Together {
             tokio::spawn(Writing(Arc::clone(self)).run());
         }
         // Without an answer only when writing has panicked or the program ends.
-        answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable(sqlx::Error::WorkerCrashed)))
+        answer.await.unwrap_or_else(|_| Err(StoreError::corrupt("register", "it could not be written")))
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -265,13 +265,14 @@ async fn before<'k>(
     keys: impl Iterator<Item = (&'k str, &'k str)>,
 ) -> Result<HashMap<(String, String), ([u8; 32], String)>, StoreError> {
     let mut kept = HashMap::new();
-    let values: Vec<_> = keys.flat_map(|(actor, key)| values![actor, key]).collect();
-    if values.is_empty() {
+    let keys = padded(keys.collect());
+    if keys.is_empty() {
         return Ok(kept);
     }
-    let places = placeholders(values.len() / 2, 2);
+    let places = placeholders(keys.len(), 2);
+    let values = keys.into_iter().flat_map(|(actor, key)| values![actor, key]).collect();
     let sql = format!("SELECT actor, key, request, answer FROM idempotency WHERE (actor, key) IN (VALUES {places})");
-    for row in tx.rows(sqlx::AssertSqlSafe(sql), values).await? {
+    for row in tx.few(sql, values).await? {
         // The answer of another verb is no annotation; its request is another one, and that is all that is asked.
         let answer = serde_json::from_slice(row.get("answer")?).unwrap_or_default();
         kept.insert((row.get("actor")?, row.get("key")?), (row.array("request")?, answer));
@@ -280,6 +281,7 @@ async fn before<'k>(
 }
 
 async fn states(tx: &mut Tx, licences: HashSet<&str>) -> Result<HashMap<String, State>, StoreError> {
+    let licences = padded(licences.into_iter().collect());
     let sql = format!(
         "SELECT id, version, status, licence_type, (SELECT coalesce(max(a.number), 0) FROM annotation a WHERE a.licence = licence.id) AS made \
          FROM licence WHERE id IN {}",
@@ -294,7 +296,7 @@ async fn states(tx: &mut Tx, licences: HashSet<&str>) -> Result<HashMap<String, 
         };
         Ok((row.get("id")?, state))
     };
-    tx.rows(sqlx::AssertSqlSafe(sql), licences.into_iter().map(Value::from).collect()).await?.iter().map(state).collect()
+    tx.few(sql, licences.into_iter().map(Value::from).collect()).await?.iter().map(state).collect()
 }
 
 async fn sign<'s>(
