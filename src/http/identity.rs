@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -13,6 +13,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, P
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use reqwest::Certificate;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 
 use super::App;
@@ -90,9 +91,20 @@ pub struct Identity {
     issuer: String,
     audience: String,
     source: KeySource,
-    keys: RwLock<Arc<HashMap<String, TokenKey>>>,
+    keys: RwLock<Arc<Keys>>,
     unknown_key: Notify,
 }
+
+/// The keys that the provider lists, and what was believed under them.
+#[derive(Default)]
+struct Keys {
+    listed: HashMap<String, TokenKey>,
+    /// By the digest of a token, the claims of one that is genuine; when it counts is looked at each time.
+    believed: Mutex<HashMap<[u8; 32], Claims>>,
+}
+
+/// So many tokens are remembered before all are forgotten: some megabytes.
+const REMEMBERED: usize = 10_000;
 
 /// Where the provider's keys come from.
 pub enum KeySource {
@@ -134,7 +146,7 @@ impl Identity {
 
     /// Whether there are keys to believe.
     pub fn ready(&self) -> bool {
-        !self.keys().is_empty()
+        !self.keys().listed.is_empty()
     }
 
     /// Keeps the keys fresh, for as long as the service runs. A provider that cannot be reached leaves the old keys in use.
@@ -160,28 +172,56 @@ impl Identity {
         }
     }
 
-    fn keys(&self) -> Arc<HashMap<String, TokenKey>> {
+    fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn take(&self, set: &serde_json::Value) {
         let listed = set["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let keys: HashMap<_, _> = listed.iter().filter_map(TokenKey::read).collect();
-        if keys.is_empty() {
+        let listed: HashMap<_, _> = listed.iter().filter_map(TokenKey::read).collect();
+        if listed.is_empty() {
             tracing::warn!("the identity provider lists no key that is accepted here; those of before stay in use");
             return;
         }
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys { listed, believed: Mutex::default() });
     }
 
     /// The claims of a token, if it is one to believe at that instant.
     pub fn claims(&self, token: &str, now: Timestamp) -> Result<Claims, Problem> {
         let refused = |detail: &str| Problem::new(Code::NotIdentified, detail);
-        let header = jsonwebtoken::decode_header(token).map_err(|_| refused("the token is no JWT"))?;
         let keys = self.keys();
+        let believed = || keys.believed.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = Sha256::digest(token).into();
+        let known = believed().get(&digest).cloned();
+        let claims = match known {
+            Some(claims) => claims,
+            None => {
+                let claims = self.genuine(&keys, token)?;
+                let mut believed = believed();
+                if believed.len() >= REMEMBERED {
+                    believed.clear();
+                }
+                believed.insert(digest, claims.clone());
+                claims
+            }
+        };
+        let (now, leeway) = (now.as_second(), LEEWAY.as_secs());
+        if claims.exp + leeway <= now {
+            return Err(refused("the token has expired"));
+        }
+        if claims.nbf.is_some_and(|nbf| nbf - leeway > now) {
+            return Err(refused("the token does not count yet"));
+        }
+        Ok(claims)
+    }
+
+    /// The claims of a token that the provider has signed for us, whenever it counts.
+    fn genuine(&self, keys: &Keys, token: &str) -> Result<Claims, Problem> {
+        let refused = |detail: &str| Problem::new(Code::NotIdentified, detail);
+        let header = jsonwebtoken::decode_header(token).map_err(|_| refused("the token is no JWT"))?;
         let key = match &header.kid {
-            Some(kid) => keys.get(kid),
-            None => keys.values().next().filter(|_| keys.len() == 1),
+            Some(kid) => keys.listed.get(kid),
+            None => keys.listed.values().next().filter(|_| keys.listed.len() == 1),
         };
         let Some(key) = key else {
             self.unknown_key.notify_one();
@@ -192,7 +232,7 @@ impl Identity {
         validation.set_audience(&[&self.audience]);
         validation.set_issuer(&[&self.issuer]);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
-        // The library would read the machine's clock; the same checks follow, with ours.
+        // The library would read the machine's clock; the caller looks at ours.
         validation.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key.key, &validation).map_err(|e| {
             use jsonwebtoken::errors::ErrorKind;
@@ -204,15 +244,7 @@ impl Identity {
                 _ => "the token's signature is wrong",
             })
         })?;
-        let claims = claims.claims;
-        let (now, leeway) = (now.as_second(), LEEWAY.as_secs());
-        if claims.exp + leeway <= now {
-            return Err(refused("the token has expired"));
-        }
-        if claims.nbf.is_some_and(|nbf| nbf - leeway > now) {
-            return Err(refused("the token does not count yet"));
-        }
-        Ok(claims)
+        Ok(claims.claims)
     }
 }
 

@@ -100,8 +100,8 @@ impl From<Row> for Loaded {
     }
 }
 
-/// How many records are loaded in one step.
-const STEP: usize = 500;
+/// How many records are loaded in one step: while one is written, the next is read.
+const STEP: usize = 200;
 
 /// Loads one record (JSON), or many (NDJSON, CSV, XLSX, a JSON array) with a line for each in the answer. Pictures count
 /// only as `data:`. Loading an equal record again changes nothing.
@@ -125,17 +125,29 @@ async fn load(Loader(caller): Loader, State(app): State<App>, request: Request) 
     }
     let (lines, answer) = mpsc::channel::<Result<Bytes, Infallible>>(4);
     tokio::spawn(async move {
-        let mut next = Some(first).filter(|first| !first.is_empty());
-        while let Some(step) = next {
-            let act = Act::new(&caller.subject, app.clock.now());
-            let (text, goes_on) = match app.register.load(&act, step).await {
-                Ok(rows) => (rows.into_iter().map(|row| json_line(&Loaded::from(row))).collect::<String>(), true),
-                Err(error) => (json_line(&failed(error)), false),
+        let read = async |step: Vec<Input>| if step.is_empty() { Ok(Vec::new()) } else { app.register.read(app.clock.now(), step).await };
+        let mut next = read(first).await;
+        loop {
+            let (text, goes_on) = match next {
+                Ok(step) if step.is_empty() => return,
+                Ok(step) => {
+                    let act = Act::new(&caller.subject, app.clock.now());
+                    let following = async { read(inputs.recv().await.unwrap_or_default()).await };
+                    let (filed, following) = tokio::join!(app.register.file_all(&act, step), following);
+                    next = following;
+                    match filed {
+                        Ok(rows) => (rows.into_iter().map(|row| json_line(&Loaded::from(row))).collect::<String>(), true),
+                        Err(error) => (json_line(&failed(error)), false),
+                    }
+                }
+                Err(error) => {
+                    next = Ok(Vec::new());
+                    (json_line(&failed(error)), false)
+                }
             };
             if lines.send(Ok(text.into())).await.is_err() || !goes_on {
                 return;
             }
-            next = inputs.recv().await;
         }
     });
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(ReceiverStream::new(answer))).into_response())

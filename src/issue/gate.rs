@@ -30,6 +30,15 @@ impl Gate {
 
     /// Does it on a thread of its own, when it is its turn.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        self.run_then(work, |done| done).await
+    }
+
+    /// The same, and on the same thread what comes then and needs no core: waiting for a disk.
+    pub async fn run_then<D, T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> D + Send + 'static,
+        then: impl FnOnce(D) -> T + Send + 'static,
+    ) -> Result<T, Busy> {
         /// Leaves the queue even when the caller goes away.
         struct Place<'g>(&'g AtomicUsize);
         impl Drop for Place<'_> {
@@ -47,7 +56,7 @@ impl Gate {
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(core);
-            done
+            then(done)
         });
         // Work that panicked panics on: it is a fault of ours, and who called it answers so.
         done.await.map_err(|e| e.try_into_panic().map_or(Busy, |panic| std::panic::resume_unwind(panic)))

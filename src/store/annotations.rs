@@ -175,7 +175,7 @@ impl Store {
                    FROM licence JOIN record_version r ON r.licence = licence.id AND r.version = licence.version \
                    WHERE licence.id = $1 AND holder_key = $2";
         let values = values![id, self.holder_key(id_type, id_number)?, shanghai_date(at)];
-        let row = self.database.row(sql, values).await?;
+        let row = self.database.one(sql, values).await?;
         row.map(|row| Ok((filed(&row)?, row.number("made")?))).transpose()
     }
 
@@ -198,7 +198,7 @@ impl Store {
             "{ANNOTATION}, l.*, f.sha256 AS made {SIGNED} JOIN licence l ON l.id = a.licence \
              LEFT JOIN issued_file f ON f.annotation = a.id AND f.format = $3 WHERE a.id = $1 AND l.holder_key = $2"
         );
-        let row = self.database.row(sql, values![id, self.holder_key(id_type, id_number)?, format]).await?;
+        let row = self.database.one(&sql, values![id, self.holder_key(id_type, id_number)?, format]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?, row.maybe_array("made")?))).transpose()
     }
 
@@ -255,7 +255,7 @@ impl Store {
     async fn found(&self, column: &str, value: Value) -> Result<Option<(Annotation, Licence)>, StoreError> {
         let sql =
             format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE {column} = $1 ORDER BY a.status_index LIMIT 1");
-        let row = self.database.row(sql, vec![value]).await?;
+        let row = self.database.one(&sql, vec![value]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
 }

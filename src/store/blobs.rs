@@ -1,7 +1,10 @@
 //! Issued files by their SHA-256: whole under that name or not there at all, and never another content.
 
-use std::path::Path as Folder;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path as Folder, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,8 +15,10 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ClientConfigKey, Error, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 
 use super::StoreError;
+use super::sqlite::elsewhere;
 
 /// How long a store elsewhere may take, all attempts together: less than a request may, so that it is told why.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,8 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
-    /// Whether the files are on a disk of this machine, which can be full.
-    folder: bool,
+    /// The folder, where the files are on a disk of this machine.
+    folder: Option<Arc<Folder>>,
 }
 
 impl Blobs {
@@ -48,19 +53,30 @@ impl Blobs {
             }
             None => {
                 std::fs::create_dir_all(Folder::new(address)).map_err(|cause| StoreError::Disk { place: address.to_owned(), cause })?;
-                // A temporary file, fsync, rename, fsync of the folder.
-                Arc::new(LocalFileSystem::new_with_prefix(address).map_err(failed)?.with_fsync(true))
+                Arc::new(LocalFileSystem::new_with_prefix(address).map_err(failed)?)
             }
         };
-        Ok(Self { store, folder: !address.starts_with("s3://") })
+        let folder = (!address.starts_with("s3://")).then(|| Folder::new(address).into());
+        Ok(Self { store, folder })
     }
 
     /// Keeps the bytes. Answers when they are on the disk.
     pub async fn put(&self, bytes: Bytes) -> Result<[u8; 32], StoreError> {
+        let blobs = self.clone();
+        elsewhere(move || blobs.keep(bytes)).await
+    }
+
+    /// As [`Self::put`], on a thread where nobody waits for others.
+    pub fn keep(&self, bytes: Bytes) -> Result<[u8; 32], StoreError> {
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         // Over what may be there already: by its name it is the same.
-        self.store.put(&name(&sha256), bytes.into()).await.map_err(|cause| failed(&sha256, cause))?;
-        Ok(sha256)
+        let kept = match &self.folder {
+            Some(folder) => {
+                keep(folder, &hex::encode(sha256), &bytes).map_err(|cause| Error::Generic { store: "folder", source: cause.into() })
+            }
+            None => Handle::current().block_on(self.store.put(&name(&sha256), bytes.into())).map(drop),
+        };
+        kept.map(|()| sha256).map_err(|cause| failed(&sha256, cause))
     }
 
     /// The bytes, checked against their name; none if they are not there.
@@ -78,16 +94,56 @@ impl Blobs {
 
     /// Whether files can be kept: the disk has room, or the bucket is there. For `/readyz`.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        if self.folder.is_some() {
+            return self.put(Bytes::from_static(b"a file")).await.map(drop);
+        }
+        // Nothing is written, for a bucket may keep each version for ever. A file that is not there would look the same
+        // without a bucket; a list does not.
         let probe = Path::from("probe");
-        let asked = if self.folder {
-            self.store.put(&probe, "a file".into()).await.map(drop)
-        } else {
-            // Nothing is written, for a bucket may keep each version for ever. A file that is not there would look the same
-            // without a bucket; a list does not.
-            self.store.list(Some(&probe)).try_next().await.map(drop)
-        };
-        asked.map_err(|cause| StoreError::Blob { blob: probe.to_string(), cause })
+        let listed = self.store.list(Some(&probe)).try_next().await;
+        listed.map(drop).map_err(|cause| StoreError::Blob { blob: probe.to_string(), cause })
     }
+}
+
+/// Writes a file whole and under its name: first under another one, and the name comes to the disk after the content.
+fn keep(folder: &Folder, hex: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let place = folder.join(&hex[..2]);
+    let (file, part) = match begin(&place, hex) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            std::fs::create_dir_all(&place)?;
+            sync(folder)?;
+            begin(&place, hex)?
+        }
+        begun => begun?,
+    };
+    let written = write(file, bytes).and_then(|()| std::fs::rename(&part, place.join(&hex[2..])));
+    // What is only half there is of no use to anybody.
+    written.inspect_err(|_| drop(std::fs::remove_file(&part)))?;
+    sync(&place)
+}
+
+/// A new file that no other thread and no other process writes; the store passes over names that end so.
+fn begin(place: &Folder, hex: &str) -> std::io::Result<(File, PathBuf)> {
+    static BEGUN: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let part = place.join(format!("{}#{}{}", &hex[2..], std::process::id(), BEGUN.fetch_add(1, Ordering::Relaxed)));
+        match File::create_new(&part) {
+            Ok(file) => return Ok((file, part)),
+            // Left by a process of the same number that was killed.
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+}
+
+fn write(mut file: File, bytes: &[u8]) -> std::io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+/// Brings the names in a folder to the disk.
+fn sync(folder: &Folder) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// `ab/cdef…`: no folder grows too large.
@@ -115,6 +171,8 @@ mod tests {
         assert_eq!(blobs.fetch(&[1; 32]).await.unwrap(), None);
 
         let file = folder.path().join("blobs").join(name(&sha256).to_string());
+        let beside: Vec<_> = std::fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(beside, std::slice::from_ref(&file), "and nothing else");
         std::fs::write(file, "a licencE").unwrap();
         assert!(matches!(blobs.fetch(&sha256).await, Err(StoreError::Corrupt { .. })));
     }

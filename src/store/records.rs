@@ -246,7 +246,7 @@ impl Store {
     /// The licence with any version of its record.
     pub async fn licence_version(&self, id: &str, version: u16) -> Result<Option<Filed>, StoreError> {
         let sql = format!("{FILED} WHERE r.version = $2 AND id = $1");
-        self.database.row(sql, values![id, version]).await?.map(|row| filed(&row)).transpose()
+        self.database.one(&sql, values![id, version]).await?.map(|row| filed(&row)).transpose()
     }
 
     /// Licences with one version each of their records, in no order.

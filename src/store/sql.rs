@@ -25,8 +25,8 @@ pub(super) enum Database {
     Postgres { pool: PgPool, writer: Option<Arc<Disk>> },
 }
 
-/// The advisory lock of writers: "certpres" in ASCII.
-const WRITERS: i64 = 0x6365_7274_7072_6573;
+/// In one message to PostgreSQL. The advisory lock of writers is "certpres" in ASCII.
+const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(x'6365727470726573'::bigint), set_config('synchronous_commit', 'off', true)";
 
 impl Database {
     /// Begins a transaction that may write. It is the only one of its kind until it ends, so what it reads stays true and
@@ -39,9 +39,7 @@ impl Database {
             }
             Self::Postgres { pool, writer: Some(disk) } => {
                 let mark = disk.mark().await?;
-                let mut tx = Tx::Postgres(pool.begin().await?, mark);
-                tx.run("SELECT pg_advisory_xact_lock($1), set_config('synchronous_commit', 'off', true)", values![WRITERS]).await?;
-                Ok(tx)
+                Ok(Tx::Postgres(pool.begin_with(BEGIN).await?, mark))
             }
             _ => Err(StoreError::ReadOnly),
         }
@@ -73,6 +71,15 @@ impl Database {
         Ok(match self {
             Self::Sqlite { readers, .. } => wrap(Row::Sqlite, readers.rows(sql.into(), values).await?),
             Self::Postgres { pool, .. } => wrap(Row::Postgres, bound(sql, values).fetch_all(pool).await?),
+        })
+    }
+
+    /// The row of a key, if there is one.
+    pub async fn one(&self, sql: &str, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        let _timed = Timed::new("read");
+        Ok(match self {
+            Self::Sqlite { readers, .. } => readers.one(sql, &values).await?.map(Row::Sqlite),
+            Self::Postgres { pool, .. } => bound(sql, values).fetch_optional(pool).await?.map(Row::Postgres),
         })
     }
 
@@ -175,13 +182,17 @@ impl Tx {
     /// Makes it so. What this has answered survives power loss.
     pub async fn commit(self) -> Result<(), StoreError> {
         let _timed = Timed::new("commit");
-        self.committed().await?.reached().await
+        let mark = match self {
+            Self::Sqlite(mut turn, mark) => away(&mut turn, |turn| turn.run("COMMIT", &[])).await.map(|_| mark),
+            Self::Postgres(tx, mark) => tx.commit().await.map(|()| mark).map_err(StoreError::from),
+        };
+        mark?.reached().await
     }
 
-    /// Makes it so for all who look; on the disk it is when the mark is reached.
+    /// Makes a few changes so for all who look; on the disk they are when the mark is reached.
     pub async fn committed(self) -> Result<Mark, StoreError> {
         match self {
-            Self::Sqlite(mut turn, mark) => away(&mut turn, |turn| turn.run("COMMIT", &[])).await.map(|_| mark),
+            Self::Sqlite(turn, mark) => present(&turn)?.run("COMMIT", &[]).map(|_| mark),
             Self::Postgres(tx, mark) => tx.commit().await.map(|()| mark).map_err(StoreError::from),
         }
     }

@@ -124,21 +124,32 @@ impl Readers {
         let turn = patiently(Arc::clone(&self.turns).acquire_owned()).await?.map_err(|_| closed())?;
         let readers = Arc::clone(self);
         elsewhere(move || {
-            let rested = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = match rested {
-                Some(connection) => connection,
-                None => {
-                    let connection = connect(&readers.path, OpenFlags::empty())?;
-                    connection.pragma_update(None, "query_only", true)?;
-                    connection
-                }
-            };
-            let done = work(&connection);
-            readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            let done = readers.with_rested(work);
             drop(turn);
             done
         })
         .await
+    }
+
+    /// Reads a row by its key: that takes less time here than going to another thread does.
+    pub async fn one(&self, sql: &str, values: &[Value]) -> Result<Option<Found>, StoreError> {
+        let _turn = patiently(self.turns.acquire()).await?.map_err(|_| closed())?;
+        self.with_rested(|reader| Ok(rows(reader, sql, values)?.into_iter().next()))
+    }
+
+    fn with_rested<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let rested = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match rested {
+            Some(connection) => connection,
+            None => {
+                let connection = connect(&self.path, OpenFlags::empty())?;
+                connection.pragma_update(None, "query_only", true)?;
+                connection
+            }
+        };
+        let done = work(&connection);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        done
     }
 
     /// The rows of one statement.

@@ -198,10 +198,7 @@ async fn record<'s>(
     let Some((_, latest, ..)) = wanted.last() else { return Ok(()) };
     let latest = latest.at;
     let mut before = before(tx, wanted.iter().filter_map(|(_, act, ..)| Some((act.actor, act.once?.key)))).await?;
-    let mut states = states(tx, wanted.iter().map(|(_, _, draft, _)| draft.licence.as_str()).collect()).await?;
-    let sql = "SELECT coalesce(max(status_index) + 1, 0) AS status_index FROM annotation";
-    let row = tx.row(sql, values![]).await?.ok_or_else(|| StoreError::corrupt("annotation", "no number"))?;
-    let mut status_index: u32 = row.number("status_index")?;
+    let (mut states, mut status_index) = states(tx, wanted.iter().map(|(_, _, draft, _)| draft.licence.as_str()).collect()).await?;
 
     let (mut rows, mut tally, mut kept) = (Vec::new(), BTreeMap::<_, u32>::new(), Vec::new());
     // On how many days each licence was annotated how often; only asked for where the policy counts.
@@ -280,23 +277,22 @@ async fn before<'k>(
     Ok(kept)
 }
 
-async fn states(tx: &mut Tx, licences: HashSet<&str>) -> Result<HashMap<String, State>, StoreError> {
+/// The licences of these ids, and the next place in the status list.
+async fn states(tx: &mut Tx, licences: HashSet<&str>) -> Result<(HashMap<String, State>, u32), StoreError> {
     let licences = padded(licences.into_iter().collect());
     let sql = format!(
-        "SELECT id, version, status, licence_type, (SELECT coalesce(max(a.number), 0) FROM annotation a WHERE a.licence = licence.id) AS made \
-         FROM licence WHERE id IN {}",
+        "SELECT id, version, status, licence_type, (SELECT coalesce(max(a.number), 0) FROM annotation a WHERE a.licence = licence.id) AS made, \
+         (SELECT coalesce(max(status_index) + 1, 0) FROM annotation) AS next FROM licence WHERE id IN {}",
         placeholders(1, licences.len())
     );
-    let state = |row: &super::sql::Row| {
-        let state = State {
-            version: row.number("version")?,
-            status: status_of(row.get("status")?)?,
-            licence_type: row.get("licence_type")?,
-            made: row.number("made")?,
-        };
-        Ok((row.get("id")?, state))
-    };
-    tx.few(sql, licences.into_iter().map(Value::from).collect()).await?.iter().map(state).collect()
+    let (mut states, mut next) = (HashMap::with_capacity(licences.len()), 0);
+    for row in tx.few(sql, licences.into_iter().map(Value::from).collect()).await? {
+        let (version, made) = (row.number("version")?, row.number("made")?);
+        let state = State { version, status: status_of(row.get("status")?)?, licence_type: row.get("licence_type")?, made };
+        states.insert(row.get("id")?, state);
+        next = row.number("next")?;
+    }
+    Ok((states, next))
 }
 
 async fn sign<'s>(

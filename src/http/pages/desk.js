@@ -160,6 +160,22 @@ if (bulk) {
   const state = document.getElementById("job-state");
   const key = crypto.randomUUID();
 
+  const reasons = document.getElementById("reasons");
+  /** How many could not be reissued for which reason; what the page does not know by name is one of the others. */
+  const tellReasons = (counts) => {
+    const rows = Object.fromEntries([...reasons.querySelectorAll("[data-reason]")].map((row) => [row.dataset.reason, row]));
+    const sums = {};
+    for (const [code, n] of Object.entries(counts)) {
+      const known = code in rows ? code : "other";
+      sums[known] = (sums[known] ?? 0) + n;
+    }
+    for (const [code, row] of Object.entries(rows)) {
+      row.hidden = !(code in sums);
+      row.querySelector("strong").textContent = sums[code] ?? "";
+    }
+    reasons.hidden = Object.keys(sums).length === 0;
+  };
+
   const watch = (id) => {
     panel.hidden = false;
     history.replaceState(null, "", `?job=${id}`);
@@ -169,6 +185,7 @@ if (bulk) {
       bar.max = Math.max(job.total, 1);
       bar.value = job.total ? job.done + job.failed : 1;
       for (const name of ["total", "done", "failed"]) count(name, job[name]);
+      tellReasons(job.reasons);
       state.textContent = t(JOB[job.state] ?? job.state);
       if (job.state !== "running") events.close();
     };

@@ -317,7 +317,7 @@ async fn preview(State(app): State<App>, visitor: Visitor, request: Request) -> 
 }
 
 async fn reissue(State(app): State<App>, visitor: Visitor) -> Response {
-    visitor.answer(visitor.staff().map(|_| view::DeskReissue { page: visitor.page(), types: types(&app, "") }))
+    visitor.answer(visitor.staff().map(|_| view::DeskReissue { page: visitor.page(), types: types(&app, ""), reasons: REASONS }))
 }
 
 async fn figures(State(app): State<App>, visitor: Visitor) -> Response {
@@ -345,7 +345,7 @@ async fn counted(app: &App, visitor: &Visitor) -> Result<view::DeskFigures, Prob
     for expiring in store.expiring(today, last).await? {
         *ends.entry(month(expiring.day)).or_default() += expiring.count;
     }
-    let mut refused: Vec<_> = refused.into_iter().map(|(code, count)| (Cow::Borrowed(refusal_name(&code)), count)).collect();
+    let mut refused: Vec<_> = refused.into_iter().map(|(code, count)| (Cow::Borrowed(reason_name(&code)), count)).collect();
     refused.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let charts = vec![
         view::Chart::columns(
@@ -359,19 +359,25 @@ async fn counted(app: &App, visitor: &Visitor) -> Result<view::DeskFigures, Prob
     Ok(view::DeskFigures { page: visitor.page(), as_of: answers::instant(now), charts })
 }
 
-fn refusal_name(code: &str) -> &'static str {
-    match code {
-        "inactive" => "证照无效",
-        "not-reported" => "加注失败",
-        "expired" => "证照过期",
-        "over-age" => "超龄",
-        "photo-missing" => "缺少免冠证件照",
-        "signature-missing" => "缺少手写签字",
-        "pending" => "正在生成",
-        "out-of-range" => "日期超出范围",
-        "too-many-today" => "当日次数已满",
-        _ => "其他",
-    }
+/// Why there is no 加注, or no new version, in the words of a clerk's list.
+const REASONS: [(&str, &str); 12] = [
+    ("inactive", "证照无效"),
+    ("not-reported", "尚未归集，暂不能加注"),
+    ("expired", "证照过期"),
+    ("over-age", "超龄"),
+    ("photo-missing", "缺少免冠证件照"),
+    ("signature-missing", "缺少手写签字"),
+    ("pending", "正在生成"),
+    ("out-of-range", "日期超出范围"),
+    ("too-many-today", "当日次数已满"),
+    ("versions-used-up", "版本号已用完"),
+    ("invalid", "证照信息不完整"),
+    ("other", "其他"),
+];
+
+fn reason_name(code: &str) -> &'static str {
+    let found = REASONS.iter().find(|(known, _)| *known == code);
+    found.map_or("其他", |(_, name)| name)
 }
 
 async fn layouts(State(app): State<App>, visitor: Visitor) -> Response {

@@ -513,6 +513,8 @@ pub struct DeskReissue {
     pub page: Page,
     /// Types to choose from.
     pub types: Vec<Choice>,
+    /// Codes and names of what may keep a licence from being reissued.
+    pub reasons: [(&'static str, &'static str); 12],
 }
 
 /// Charts.
