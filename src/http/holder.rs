@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::App;
 use super::identity::{Owner, PresentOwner};
 use super::json::{Json, Path, Query};
-use super::problem::{Code, Problem, Problems};
+use super::problem::{Problem, Problems};
 use crate::annotation::UsePeriod;
 use crate::clock::{SHANGHAI, shanghai_date};
 use crate::issue::register::{Holding, Person};
@@ -272,6 +272,7 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 
 /// Which part of the history to show.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Span {
     /// 加注时间, from this day on (Asia/Shanghai).
@@ -307,7 +308,7 @@ async fn history(
     let limit = limit(span.limit, 50)?;
     let midnight = |day: Date| {
         let start = TimeZone::fixed(SHANGHAI).to_timestamp(day.at(0, 0, 0, 0));
-        start.map_err(|_| Problem::new(Code::Invalid, "the day is out of range"))
+        start.map_err(|_| Problem::field("from", "is out of range"))
     };
     let history = History {
         from: span.from.map(midnight).transpose()?,

@@ -155,7 +155,7 @@ impl Code {
 
     const fn remedy(self) -> &'static str {
         match self {
-            Self::Malformed | Self::Invalid => "请按 errors 中的提示修改后再提交。",
+            Self::Malformed | Self::Invalid => "请核对所提交的内容后再试。",
             Self::NotIdentified => "请重新登录后再试。",
             Self::NotAllowed => "请使用有相应权限的账号。",
             Self::FaceNeeded => "请完成人脸识别后再试，识别结果30分钟内有效。",
@@ -169,7 +169,7 @@ impl Code {
             Self::InProgress => "请稍候再查询结果。",
             Self::Outdated => "请重新加注。",
             Self::TooLarge => "请减小内容，或分批提交。",
-            Self::UnsupportedType => "请改用 detail 中列出的格式。",
+            Self::UnsupportedType => "请以 JSON 格式提交。",
             Self::BadRange => "请重新下载整个文件。",
             Self::KeyReused => "新的请求请使用新的 Idempotency-Key。",
             Self::TooMany | Self::Busy => "请稍候再试。",
@@ -207,7 +207,9 @@ impl FieldError {
     /// Says it in both languages.
     pub fn new(place: Option<String>, field: Option<String>, message: impl Into<String>) -> Self {
         let message = message.into();
-        let chinese = Chinese { field: field.as_deref().map(chinese), message: chinese(&message) };
+        let said = Some(chinese(&message)).filter(|said| said.contains(|c| c >= '\u{4e00}'));
+        let said = said.unwrap_or_else(|| "内容或格式有误".to_owned());
+        let chinese = Chinese { field: field.as_deref().map(chinese), message: said };
         Self { place, field, message, chinese }
     }
 }
@@ -225,6 +227,12 @@ impl Problem {
     pub fn new(code: Code, detail: impl Into<Box<str>>) -> Self {
         let (title, remedy) = (code.title().to_owned(), code.remedy().to_owned());
         Self { code, title, detail: detail.into(), remedy, errors: Vec::new(), retry_after: None }
+    }
+
+    /// With another remedy than the usual one of its kind.
+    #[must_use]
+    pub fn remedied(self, remedy: &str) -> Self {
+        Self { remedy: remedy.to_owned(), ..self }
     }
 
     /// What to show in a list.
@@ -260,7 +268,7 @@ impl Problem {
 
     /// Content that can be read but is wrong.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(Code::Invalid, "the content is wrong; see errors") }
+        Self { errors, ..Self::new(Code::Invalid, "the content is wrong; see errors").remedied(AS_LISTED) }
     }
 
     /// One field that is wrong.
@@ -273,11 +281,18 @@ impl Problem {
         let place = (error.line() > 0).then(|| format!("{}:{}", error.line(), error.column()));
         let text = error.to_string();
         let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
-        let nearest = nearest_field(&message).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        let errors = vec![FieldError::new(place, None, message + &nearest)];
+        let errors = vec![FieldError::new(place, None, with_nearest(message))];
         let code = if error.is_data() { Code::Invalid } else { Code::Malformed };
-        Self { errors, ..Self::new(code, "the JSON body is not as it should be; see errors") }
+        Self { errors, ..Self::new(code, "the JSON body is not as it should be; see errors").remedied(AS_LISTED) }
     }
+}
+
+/// The remedy where it is listed what exactly is wrong.
+const AS_LISTED: &str = "请按所列错误修改后再提交。";
+
+fn with_nearest(message: String) -> String {
+    let nearest = nearest_field(&message).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    message + &nearest
 }
 
 /// The known field that an unknown one was probably meant to be, from serde's "unknown field `a`, expected one of `b`, `c`".
@@ -355,7 +370,11 @@ impl From<StoreError> for Problem {
         match &error {
             StoreError::NotFound { .. } => Self::not_found(),
             StoreError::Stale { .. } | StoreError::NotAllowed { .. } | StoreError::NotInForce { .. } | StoreError::VersionsUsedUp(_) => {
-                Self::new(Code::WrongState, error.to_string())
+                let detail = error.to_string();
+                let said = chinese(&detail);
+                let problem = Self::new(Code::WrongState, detail.clone());
+                // What exactly, where there are words for it.
+                if said == detail { problem } else { Self { title: said, ..problem } }
             }
             StoreError::TooManyToday { .. } => Self::new(Code::Refused(RefusalCode::TooManyToday.as_str()), error.to_string()),
             StoreError::KeyReused => Self::new(Code::KeyReused, "this Idempotency-Key was used for another request"),
@@ -381,7 +400,9 @@ impl From<PathRejection> for Problem {
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
         // axum says what field and why, without the value where that could be anything.
-        Self::field("query", rejection.body_text())
+        let text = rejection.body_text();
+        let message = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text).to_owned();
+        Self::field("query", with_nearest(message))
     }
 }
 
@@ -504,6 +525,21 @@ mod tests {
         let problem = wrong("{\n\"use_from\" 1}");
         assert_eq!((problem.code, problem.errors[0].place.as_deref()), (Code::Malformed, Some("2:12")));
         assert!(!wrong("{\"entirely_else\":1}").errors[0].message.contains("did you mean"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_chinese_too() {
+        let wrong = |text: &str| wrong(text).errors[0].chinese.message.clone();
+        assert_eq!(wrong("{\"use_form\": 1}"), "use_form 不是已知的字段，是否应为 use_from？");
+        assert_eq!(wrong("{}"), "缺少字段 use_from");
+        assert_eq!(wrong("{\"use_from\": 1}"), "类型有误");
+        assert_eq!(wrong("{\"use_from\""), "JSON 有误：内容在此中断");
+        let said = |message: &str| FieldError::new(None, Some("reason".to_owned()), message).chinese;
+        let told = said("must have 1 to 500 characters and no control characters");
+        assert_eq!((told.field.as_deref(), told.message.as_str()), (Some("原因"), "应为1至500个字符，且不含控制字符"));
+        assert_eq!(said("something that nobody has translated").message, "内容或格式有误");
+        let ended = StoreError::NotAllowed { from: crate::record::Status::Cancelled, to: crate::record::Status::Valid };
+        assert_eq!(Problem::from(ended).title, "证照已注销，不能变为有效");
     }
 
     #[test]

@@ -193,7 +193,7 @@ pub fn kind(headers: &HeaderMap) -> Result<Kind, Problem> {
         _ => {
             let detail = "send application/json, application/x-ndjson, text/csv or \
                           application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-            Err(Problem::new(Code::UnsupportedType, detail))
+            Err(Problem::new(Code::UnsupportedType, detail).remedied("请改用 JSON、NDJSON、CSV 或 XLSX 文件。"))
         }
     }
 }
@@ -233,6 +233,7 @@ fn steps(file: File, kind: Kind) -> mpsc::Receiver<Vec<Input>> {
 
 /// What may stand in an address: nothing about a person.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Listing {
     /// Licence type.

@@ -304,6 +304,7 @@ async fn job(_: Viewer, State(app): State<App>, Path(id): Path<String>, headers:
 
 /// Which entries of the audit to show.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Entries {
     /// By whom.

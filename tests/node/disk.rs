@@ -9,10 +9,10 @@ use reqwest::StatusCode;
 
 use crate::server::{self, Caller, Ledger, Over, Server, until};
 
-/// The library of `fault.c`; Rust needs a C compiler to link, so where this test runs there is one.
-fn library(folder: &Path) -> String {
-    let library = folder.join("fault.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/fault.c");
+/// The library of a source beside this file; Rust needs a C compiler to link, so where this test runs there is one.
+pub fn library(folder: &Path, source: &str) -> String {
+    let library = folder.join(source).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node").join(source);
     let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").status().unwrap();
     assert!(made.success());
     library.display().to_string()
@@ -23,7 +23,7 @@ fn library(folder: &Path) -> String {
 fn a_disk_that_fails_loses_nothing_and_is_used_again() {
     let folder = tempfile::tempdir().unwrap();
     let fault = folder.path().join("fault");
-    let environment = [("LD_PRELOAD", library(folder.path())), ("CERTPRESS_TEST_FAULT", fault.display().to_string())];
+    let environment = [("LD_PRELOAD", library(folder.path(), "fault.c")), ("CERTPRESS_TEST_FAULT", fault.display().to_string())];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
     let server = Server::start(folder.path(), &["--demo"], &environment);
     let ledger = Ledger::default();

@@ -50,7 +50,7 @@ fn two_nodes_make_one_chain_also_when_postgres_is_restarted() {
     for node in &nodes {
         node.ready();
         let counts = ledger.check(node);
-        assert_eq!(counts["r01"] as u32, asked.load(Ordering::Relaxed), "each was done once, whatever happened between");
+        assert_eq!(counts["r01"], u64::from(asked.load(Ordering::Relaxed)), "each was done once, whatever happened between");
     }
     println!("{} annotations, {} refused meanwhile", asked.load(Ordering::Relaxed), refused.load(Ordering::Relaxed));
     assert!(refused.load(Ordering::Relaxed) > 0, "the restarts were not felt, so nothing was shown");

@@ -49,26 +49,70 @@ fn while_a_remote_seal_is_under_way_the_answer_is_202_and_the_result_comes_later
     let settings = format!("[time_stamp]\nurl = \"{}\"\ntimeout_seconds = 20\n", stamps.address);
     std::fs::write(folder.path().join("certpress.toml"), settings).unwrap();
     let server = Server::start(folder.path(), &["--demo"], &[]);
-    let (ledger, caller) = (Ledger::default(), Caller::new(&server, "r01"));
+    followed(&server, || signal(&stamps.process, "STOP"), || signal(&stamps.process, "CONT"));
+}
+
+/// A key in SoftHSM2 behind a module that can be made to hang.
+#[test]
+#[cfg(all(feature = "pkcs11", target_os = "linux"))]
+fn while_a_hardware_module_takes_its_time_the_answer_is_202_and_the_result_comes_later() {
+    let libraries = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
+    let Some(module) = libraries.into_iter().find(|library| Path::new(library).exists()) else {
+        assert!(std::env::var_os("CI").is_none(), "SoftHSM2 must be installed where CI is set");
+        println!("skipped: there is no SoftHSM2 here");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let run = |program: &str, args: &[&str]| {
+        let run = Command::new(program).args(args).env("SOFTHSM2_CONF", place("softhsm2.conf")).current_dir(folder.path()).output();
+        let run = run.unwrap();
+        assert!(run.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&run.stderr));
+    };
+    // The test signers are made with the first file.
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/records/r01-constructor-1-rare-character.json");
+    run(env!("CARGO_BIN_EXE_certpress"), &["issue", sample.to_str().unwrap(), "--out", "out", "--formats", "pdf"]);
+    std::fs::create_dir(place("tokens")).unwrap();
+    std::fs::write(place("softhsm2.conf"), format!("directories.tokendir = {}\n", place("tokens"))).unwrap();
+    std::fs::write(place("pin"), "4321\n").unwrap();
+    std::fs::set_permissions(place("pin"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    run("softhsm2-util", &["--init-token", "--free", "--label", "seals", "--pin", "4321", "--so-pin", "8765"]);
+    let key = ["--import", "keys/private/signer-p256.pem", "--token", "seals", "--label", "licences", "--id", "01", "--pin", "4321"];
+    run("softhsm2-util", &key);
+    let settings = format!(
+        "[pdf]\nsigner = \"module\"\n[signer.module]\nmodule = \"{}\"\ntoken = \"seals\"\nlabel = \"licences\"\npin_file = \"pin\"\n\
+         certificates = \"keys/certificates/signer-p256.pem\"\n",
+        crate::disk::library(folder.path(), "module.c")
+    );
+    std::fs::write(place("certpress.toml"), settings).unwrap();
+    let (conf, hung) = (place("softhsm2.conf"), place("hung"));
+    let environment = [("SOFTHSM2_CONF", conf.as_str()), ("CERTPRESS_TEST_MODULE", module), ("CERTPRESS_TEST_FAULT", hung.as_str())];
+    let server = Server::start(folder.path(), &["--demo"], &environment);
+    followed(&server, || std::fs::write(&hung, "").unwrap(), || std::fs::remove_file(&hung).unwrap());
+}
+
+/// What happens when who seals hangs, and when it goes on.
+fn followed(server: &Server, hang: impl Fn(), go_on: impl Fn()) {
+    let (ledger, caller) = (Ledger::default(), Caller::new(server, "r01"));
     let token = server.token("r01");
     let state =
         |entry: &Value| json(server.get(&token, &format!("/api/v1/annotations/{}", entry["id"].as_str().unwrap())))["state"].clone();
     let sealed = |entry: &Value| {
         until("it is sealed", || state(entry) == "ready");
-        assert_eq!(ledger.download(&server, &caller, entry), Some(StatusCode::OK));
+        assert_eq!(ledger.download(server, &caller, entry), Some(StatusCode::OK));
     };
     // The first files of a process take longest; from then on a seal is there before anybody asks.
-    sealed(&ledger.annotate(&server, &caller, "1").unwrap().1);
-    let (status, entry) = ledger.annotate(&server, &caller, "2").unwrap();
+    sealed(&ledger.annotate(server, &caller, "1").unwrap().1);
+    let (status, entry) = ledger.annotate(server, &caller, "2").unwrap();
     assert_eq!((status, &entry["state"]), (StatusCode::CREATED, &"ready".into()));
 
-    signal(&stamps.process, "STOP");
-    let (status, waiting) = ledger.annotate(&server, &caller, "3").unwrap();
+    hang();
+    let (status, waiting) = ledger.annotate(server, &caller, "3").unwrap();
     assert_eq!(
         (status, &waiting["state"], &waiting["message"]),
         (StatusCode::ACCEPTED, &"sealing".into(), &"正在生成证照，请耐心等待！".into())
     );
-    let again = ledger.annotate(&server, &caller, "3").unwrap();
+    let again = ledger.annotate(server, &caller, "3").unwrap();
     assert_eq!((again.0, &again.1["id"]), (StatusCode::ACCEPTED, &waiting["id"]), "the same key, the same 加注");
     assert_eq!(state(&waiting), "sealing");
     let early = server.get(&token, waiting["files"]["pdf"].as_str().unwrap());
@@ -79,12 +123,12 @@ fn while_a_remote_seal_is_under_way_the_answer_is_202_and_the_result_comes_later
     assert_eq!((&licence["can_download"], &licence["no_file_because"]["code"]), (&false.into(), &"pending".into()));
     // Others need not wait for it: not for what is kept, and not for their own 加注 either.
     let begun = Instant::now();
-    assert_eq!(ledger.download(&server, &caller, &entry), Some(StatusCode::OK));
-    assert_eq!(ledger.annotate(&server, &Caller::new(&server, "r02"), "1").unwrap().0, StatusCode::ACCEPTED);
+    assert_eq!(ledger.download(server, &caller, &entry), Some(StatusCode::OK));
+    assert_eq!(ledger.annotate(server, &Caller::new(server, "r02"), "1").unwrap().0, StatusCode::ACCEPTED);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 
-    signal(&stamps.process, "CONT");
+    go_on();
     sealed(&waiting);
-    assert_eq!(ledger.annotate(&server, &caller, "3").unwrap().0, StatusCode::CREATED);
-    ledger.check(&server);
+    assert_eq!(ledger.annotate(server, &caller, "3").unwrap().0, StatusCode::CREATED);
+    ledger.check(server);
 }

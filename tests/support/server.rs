@@ -1,8 +1,8 @@
 //! A certpress server in a process of its own on free ports of the loopback, and a ledger of what it acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,11 @@ use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+
+/// The program that is tested: the one that CERTPRESS names, else the one that was built with the tests.
+pub fn program() -> PathBuf {
+    std::env::var_os("CERTPRESS").map_or_else(|| env!("CARGO_BIN_EXE_certpress").into(), |path| Path::new(&path).canonicalize().unwrap())
+}
 
 /// The process; killed when it is dropped.
 pub struct Server {
@@ -30,7 +35,7 @@ impl Server {
         if !settings.exists() {
             std::fs::write(settings, limits).unwrap();
         }
-        let mut process = Command::new(env!("CARGO_BIN_EXE_certpress"))
+        let mut process = Command::new(program())
             .args(["serve", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--config", "certpress.toml"])
             .args(args)
             .current_dir(folder)
@@ -138,6 +143,8 @@ pub struct Ledger {
     annotations: Mutex<BTreeMap<String, Vec<(String, u64)>>>,
     /// By person and address, the digest of what was downloaded.
     files: Mutex<BTreeMap<(String, String), [u8; 32]>>,
+    /// By person, the length of a history that was looked at; and by person and address the files.
+    checked: Mutex<(BTreeMap<String, u64>, BTreeSet<(String, String)>)>,
 }
 
 impl Ledger {
@@ -174,30 +181,42 @@ impl Ledger {
     }
 
     /// Nothing lost, no number twice, no gap, every file the one that was given out. How many annotations everybody has.
-    pub fn check(&self, server: &Server) -> BTreeMap<String, usize> {
-        let mut counts = BTreeMap::new();
+    pub fn check(&self, server: &Server) -> BTreeMap<String, u64> {
+        *self.checked.lock().unwrap() = (BTreeMap::new(), BTreeSet::new());
+        self.check_new(server)
+    }
+
+    /// The same for what has come since the last time.
+    pub fn check_new(&self, server: &Server) -> BTreeMap<String, u64> {
+        let mut checked = self.checked.lock().unwrap();
+        let (counts, files) = &mut *checked;
         for (who, entries) in &*self.annotations.lock().unwrap() {
             let caller = Caller::new(server, who);
+            let known = counts.get(who).copied().unwrap_or_default();
             let (mut history, mut cursor) = (BTreeMap::new(), String::new());
             loop {
                 let page = json(server.get(&caller.token, &format!("{}?limit=499{cursor}", caller.path)));
                 for entry in page["annotations"].as_array().unwrap() {
                     history.insert(entry["number"].as_u64().unwrap(), entry["id"].as_str().unwrap().to_owned());
                 }
-                let Some(next) = page["next"].as_u64() else { break };
+                let Some(next) = page["next"].as_u64().filter(|&next| next > known + 1) else { break };
                 cursor = format!("&cursor={next}");
             }
-            assert!(history.keys().copied().eq(1..=history.len() as u64), "{who}: a gap");
-            for (id, number) in entries {
+            let last = history.keys().next_back().copied().unwrap_or_default();
+            assert!((known + 1..=last).all(|number| history.contains_key(&number)), "{who}: a gap");
+            assert!(last >= known, "{who}: there were {known}");
+            for (id, number) in entries.iter().filter(|(_, number)| *number > known) {
                 assert_eq!(history.get(number), Some(id), "{who}: number {number} was acknowledged");
             }
-            counts.insert(who.clone(), history.len());
+            counts.insert(who.clone(), last);
         }
         for ((who, file), digest) in &*self.files.lock().unwrap() {
-            let bytes = server.get(&server.token(who), file).bytes().unwrap();
-            assert_eq!(<[u8; 32]>::from(Sha256::digest(&bytes)), *digest, "{who} {file} has changed");
+            if files.insert((who.clone(), file.clone())) {
+                let bytes = server.get(&server.token(who), file).bytes().unwrap();
+                assert_eq!(<[u8; 32]>::from(Sha256::digest(&bytes)), *digest, "{who} {file} has changed");
+            }
         }
-        counts
+        counts.clone()
     }
 }
 
@@ -221,6 +240,6 @@ impl Drop for Over<'_> {
 
 /// `certpress audit verify` in the folder of a server that has stopped.
 pub fn audit(folder: &Path) {
-    let audit = Command::new(env!("CARGO_BIN_EXE_certpress")).args(["audit", "verify"]).current_dir(folder).output().unwrap();
+    let audit = Command::new(program()).args(["audit", "verify"]).current_dir(folder).output().unwrap();
     assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
 }

@@ -261,6 +261,8 @@ fn action_name(action: &str) -> &str {
         "file.issue" | "annotation.file" => "生成文件",
         "look.search" => "查询",
         "look.licence" => "查看",
+        "look.why" => "查询原因",
+        "look.form" => "填写表格",
         other => other,
     }
 }
