@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
-use super::audit::Deed;
+use super::audit::{Deed, Subject};
 use super::once::Begun;
 use super::records::licence;
 use super::sql::{IDS_AT_ONCE, Row, Tx, Value, placeholders, values};
 use super::{Act, Licence, Store, StoreError};
 use crate::annotation::{Cap, UsePeriod};
-use crate::clock::shanghai_date;
+use crate::clock::{shanghai_date, shanghai_day};
 use crate::record::Status;
 use crate::statement::Statement;
 
@@ -92,9 +93,11 @@ pub struct History {
     pub limit: Option<u32>,
 }
 
-const ANNOTATION: &str = "SELECT a.id AS annotation, a.licence, a.version AS annotated, a.number AS entry, a.status_index, a.at, a.actor, \
-                          a.use_from, a.use_to, a.capped_by, a.statement, a.statement_sha256, a.kid, a.layout_digest, s.digits";
-const SIGNED: &str = "FROM annotation a LEFT JOIN signature s ON s.annotation = a.id";
+const ANNOTATION: &str = "SELECT a.id AS annotation, l.id AS licence, a.version AS annotated, a.number AS ordinal, a.status_index, \
+                          a.at, a.actor, a.use_from, a.use_to, a.capped_by, a.statement, a.statement_sha256, a.kid, a.layout_digest, \
+                          s.digits";
+const SIGNED: &str =
+    "FROM annotation a JOIN licence l ON l.entry = a.licence LEFT JOIN signature s ON s.annotation = a.status_index";
 
 impl Store {
     /// Records an annotation before anything is signed. Refused when the licence has another version by now, is not in
@@ -104,25 +107,26 @@ impl Store {
             Begun::Before(id) => return self.annotation(&id).await?.ok_or(StoreError::NotFound { what: "annotation", id }),
             Begun::Now(tx) => tx,
         };
-        let licence = tx.licence(new.licence).await?;
+        let (entry, licence) = tx.licence(new.licence).await?;
         if licence.version != new.version || licence.status != Status::Valid {
             return Err(StoreError::Stale { licence: licence.id, version: licence.version, status: licence.status });
         }
-        let day = shanghai_date(act.at);
         if let Some(limit) = new.per_day {
-            let made = tx.made_on(new.licence, day).await?;
+            let row = tx.row(MADE_ON, made_on(new.licence, act.at)).await?;
+            let made = row.ok_or_else(|| StoreError::corrupt("annotation", "no count"))?.number("made")?;
             if made >= limit {
                 return Err(StoreError::TooManyToday { made });
             }
         }
         let sql = "SELECT (SELECT coalesce(max(number), 0) + 1 FROM annotation WHERE licence = $1) AS number, \
                    (SELECT coalesce(max(status_index) + 1, 0) FROM annotation) AS status_index";
-        let row = tx.row(sql, values![new.licence]).await?.ok_or_else(|| StoreError::corrupt("annotation", "no number"))?;
+        let row = tx.row(sql, values![entry]).await?.ok_or_else(|| StoreError::corrupt("annotation", "no number"))?;
         let (number, status_index): (u32, u32) = (row.number("number")?, row.number("status_index")?);
         let annotation = self.numbered(act, new, number, status_index)?;
-        tx.insert(PUT_ANNOTATION, vec![annotation.row()], "").await?;
-        tx.tally(day, &licence.licence_type, "issued", 1).await?;
-        tx.audit(act, vec![annotation.recorded()]).await?;
+        tx.insert(PUT_ANNOTATION, vec![annotation.row(entry)], "").await?;
+        tx.tally(shanghai_date(act.at), &licence.licence_type, "issued", 1).await?;
+        let after = Some(hex::encode(annotation.statement.sha256));
+        tx.audit(act, vec![Deed { after, ..Deed::of("annotation.record", &annotation.id) }]).await?;
         tx.done(act, annotation.id.clone()).await?;
         Ok(annotation)
     }
@@ -130,7 +134,7 @@ impl Store {
     /// What a new annotation will be, under its numbers.
     pub(super) fn numbered(&self, act: &Act, new: &NewAnnotation, number: u32, status_index: u32) -> Result<Annotation, StoreError> {
         Ok(Annotation {
-            id: self.opaque_id("annotation", &[new.licence, &number.to_string()])?,
+            id: self.annotation_id(new.licence, number, status_index)?,
             licence: new.licence.to_owned(),
             version: new.version,
             number,
@@ -145,6 +149,15 @@ impl Store {
         })
     }
 
+    /// It begins with the place in the status list, which the code says as well, so that ids come in order; the rest says
+    /// nothing.
+    fn annotation_id(&self, licence: &str, number: u32, status_index: u32) -> Result<String, StoreError> {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&status_index.to_be_bytes());
+        id[4..].copy_from_slice(&self.keyed("annotation", &[licence, &number.to_string()])?[..12]);
+        Ok(hex::encode(id))
+    }
+
     /// The annotation that was recorded under the act's idempotency key before, if any.
     pub async fn annotated_before(&self, act: &Act<'_>) -> Result<Option<Annotation>, StoreError> {
         match self.answered::<String>(act).await? {
@@ -155,42 +168,26 @@ impl Store {
 
     /// Keeps the signed capsule of a recorded annotation, and the files made of it so far. The same again is the same.
     pub async fn complete(&self, act: &Act<'_>, annotation: &str, digits: &str, files: &[IssuedFile]) -> Result<(), StoreError> {
-        self.complete_all(act, &[(annotation, digits)], files).await
+        let mut tx = self.database.write().await?;
+        let row = tx.row("SELECT status_index FROM annotation WHERE id = $1", values![annotation]).await?;
+        let row = row.ok_or_else(|| StoreError::NotFound { what: "annotation", id: annotation.to_owned() })?;
+        tx.sign(act, &[Signed { status_index: row.number("status_index")?, id: annotation, digits }]).await?;
+        tx.put_files(act, files).await?;
+        tx.commit().await
     }
 
-    /// As [`Self::complete`] for many, all in one transaction.
-    pub async fn complete_all(&self, act: &Act<'_>, signed: &[(&str, &str)], files: &[IssuedFile]) -> Result<(), StoreError> {
+    /// As [`Self::complete`] for many that have digits now, all in one transaction.
+    pub async fn complete_all(&self, act: &Act<'_>, signed: &[Annotation], files: &[IssuedFile]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
-        let mut before = HashMap::new();
-        for chunk in signed.chunks(IDS_AT_ONCE) {
-            let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
-            for row in tx.rows(sql, chunk.iter().map(|(id, _)| Value::from(*id)).collect()).await? {
-                before.insert(row.get::<String>("annotation")?, row.get::<String>("digits")?);
-            }
-        }
-        let (mut rows, mut deeds) = (Vec::with_capacity(signed.len()), Vec::with_capacity(signed.len()));
-        for &(annotation, digits) in signed {
-            match before.get(annotation) {
-                Some(before) if before == digits => {}
-                Some(_) => return Err(StoreError::Conflict { what: "signature".to_owned(), annotation: annotation.to_owned() }),
-                None => {
-                    rows.push(values![annotation, digits, act.at]);
-                    deeds.push(Deed { action: "annotation.sign", subject: annotation.to_owned(), ..Deed::default() });
-                }
-            }
-        }
-        tx.insert("INSERT INTO signature (annotation, digits, at)", rows, "").await?;
-        tx.audit(act, deeds).await?;
-        for file in files {
-            tx.put_file(act, file).await?;
-        }
+        tx.sign(act, &signed.iter().filter_map(Signed::of).collect::<Vec<_>>()).await?;
+        tx.put_files(act, files).await?;
         tx.commit().await
     }
 
     /// Keeps the digest of a file before it is given out. A format has one file for ever: the first that was made.
     pub async fn put_file(&self, act: &Act<'_>, file: &IssuedFile) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
-        tx.put_file(act, file).await?;
+        tx.put_files(act, std::slice::from_ref(file)).await?;
         tx.commit().await
     }
 
@@ -202,7 +199,7 @@ impl Store {
 
     /// An annotation by its id, and its licence as it is now, if that is the person's.
     pub async fn annotation_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<(Annotation, Licence)>, StoreError> {
-        let sql = format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE a.id = $1 AND l.holder_key = $2");
+        let sql = format!("{ANNOTATION}, l.* {SIGNED} WHERE a.id = $1 AND l.holder_key = $2");
         let row = self.database.row(sql, values![id, self.holder_key(id_type, id_number)?]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
@@ -210,7 +207,7 @@ impl Store {
     /// The history of a licence, newest first.
     pub async fn annotations(&self, licence: &str, history: &History) -> Result<Vec<Annotation>, StoreError> {
         let mut filter = super::search::Filter::default();
-        filter.all_of("a.licence =", Some(licence));
+        filter.all_of("l.id =", Some(licence));
         filter.all_of("a.at >=", history.from);
         filter.all_of("a.at <", history.to);
         filter.all_of("a.number <", history.before);
@@ -221,7 +218,7 @@ impl Store {
 
     /// How many annotations of the licence were made on the day of that instant in Asia/Shanghai.
     pub async fn made_today(&self, licence: &str, at: Timestamp) -> Result<u32, StoreError> {
-        let row = self.database.row(MADE_ON, values![licence, shanghai_date(at)]).await?;
+        let row = self.database.row(MADE_ON, made_on(licence, at)).await?;
         row.ok_or_else(|| StoreError::corrupt("annotation", "no count"))?.number("made")
     }
 
@@ -253,27 +250,25 @@ impl Store {
     }
 
     async fn found(&self, column: &str, value: Value) -> Result<Option<(Annotation, Licence)>, StoreError> {
-        let sql =
-            format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE {column} = $1 ORDER BY a.status_index LIMIT 1");
+        let sql = format!("{ANNOTATION}, l.* {SIGNED} WHERE {column} = $1");
         let row = self.database.row(sql, vec![value]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
 }
 
-pub(super) const PUT_ANNOTATION: &str = "INSERT INTO annotation (id, licence, version, number, status_index, at, day, actor, use_from, \
-                                         use_to, capped_by, statement, statement_sha256, kid, layout_digest)";
+pub(super) const PUT_ANNOTATION: &str = "INSERT INTO annotation (status_index, id, licence, version, number, at, actor, use_from, use_to, \
+                                         capped_by, statement, statement_sha256, kid, layout_digest)";
 
 impl Annotation {
-    /// The row of [`PUT_ANNOTATION`].
-    pub(super) fn row(&self) -> Vec<Value> {
+    /// The row of [`PUT_ANNOTATION`], with the licence's number inside.
+    pub(super) fn row(&self, licence: i64) -> Vec<Value> {
         values![
+            self.status_index,
             &self.id,
-            &self.licence,
+            licence,
             self.version,
             self.number,
-            self.status_index,
             self.at,
-            shanghai_date(self.at),
             &self.actor,
             self.period.map(|p| p.from),
             self.period.map(|p| p.to),
@@ -284,36 +279,100 @@ impl Annotation {
             self.layout_digest,
         ]
     }
+}
 
-    /// For the audit trail.
-    pub(super) fn recorded(&self) -> Deed<'static> {
-        let after = Some(hex::encode(self.statement.sha256));
-        Deed { action: "annotation.record", subject: self.id.clone(), before: None, after }
+const MADE_ON: &str = "SELECT count(*) AS made FROM annotation a JOIN licence l ON l.entry = a.licence \
+                       WHERE l.id = $1 AND a.at >= $2 AND a.at < $3";
+
+/// The values of [`MADE_ON`]: the day of that instant in Asia/Shanghai.
+fn made_on(licence: &str, at: Timestamp) -> Vec<Value> {
+    let [from, to] = shanghai_day(at);
+    values![licence, from, to]
+}
+
+/// An annotation that has been signed.
+pub(super) struct Signed<'a> {
+    status_index: u32,
+    id: &'a str,
+    digits: &'a str,
+}
+
+impl<'a> Signed<'a> {
+    pub fn of(annotation: &'a Annotation) -> Option<Self> {
+        let Annotation { status_index, id, digits, .. } = annotation;
+        Some(Self { status_index: *status_index, id, digits: digits.as_deref()? })
     }
 }
 
-const MADE_ON: &str = "SELECT count(*) AS made FROM annotation WHERE licence = $1 AND day = $2";
-
 impl Tx {
-    async fn made_on(&mut self, licence: &str, day: jiff::civil::Date) -> Result<u32, StoreError> {
-        let row = self.row(MADE_ON, values![licence, day]).await?;
-        row.ok_or_else(|| StoreError::corrupt("annotation", "no count"))?.number("made")
+    /// Keeps signatures. Those that are kept already must be the same.
+    pub(super) async fn sign(&mut self, act: &Act<'_>, signed: &[Signed<'_>]) -> Result<(), StoreError> {
+        let places = || signed.iter().map(|signed| signed.status_index);
+        let Some((first, last)) = places().min().zip(places().max()) else { return Ok(()) };
+        let mut before = HashMap::new();
+        let sql = "SELECT annotation FROM signature WHERE annotation >= $1 AND annotation <= $2 LIMIT 1";
+        if self.row(sql, values![first, last]).await?.is_some() {
+            for chunk in signed.chunks(IDS_AT_ONCE) {
+                let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
+                for row in self.rows(sql, chunk.iter().map(|signed| signed.status_index.into()).collect()).await? {
+                    before.insert(row.number::<u32>("annotation")?, row.get::<String>("digits")?);
+                }
+            }
+        }
+        let mut new = Vec::with_capacity(signed.len());
+        for signed in signed {
+            match before.get(&signed.status_index) {
+                Some(before) if before == signed.digits => {}
+                Some(_) => return Err(StoreError::Conflict { what: "signature".to_owned(), annotation: signed.id.to_owned() }),
+                None => new.push(signed),
+            }
+        }
+        let rows = new.iter().map(|signed| values![signed.status_index, signed.digits, act.at]).collect();
+        self.insert("INSERT INTO signature (annotation, digits, at)", rows, "").await?;
+        match new.as_slice() {
+            [] => Ok(()),
+            [one] => self.audit(act, vec![Deed::of("annotation.sign", one.id)]).await.map(drop),
+            [first, ..] => {
+                let after = Some(signed_together(&new));
+                self.audit(act, vec![Deed { after, ..Deed::of("annotation.sign", first.id) }]).await.map(drop)
+            }
+        }
     }
 
-    async fn put_file(&mut self, act: &Act<'_>, file: &IssuedFile) -> Result<(), StoreError> {
-        let sql = "SELECT * FROM issued_file WHERE annotation = $1 AND format = $2";
-        if let Some(row) = self.row(sql, values![&file.annotation, &file.format]).await? {
-            let same = row.array("sha256")? == file.sha256;
-            let conflict = || StoreError::Conflict { what: file.format.clone(), annotation: file.annotation.clone() };
-            return if same { Ok(()) } else { Err(conflict()) };
+    async fn put_files(&mut self, act: &Act<'_>, files: &[IssuedFile]) -> Result<(), StoreError> {
+        let mut deeds = Vec::with_capacity(files.len());
+        for file in files {
+            let sql = "SELECT * FROM issued_file WHERE annotation = $1 AND format = $2";
+            if let Some(row) = self.row(sql, values![&file.annotation, &file.format]).await? {
+                if row.array("sha256")? != file.sha256 {
+                    return Err(StoreError::Conflict { what: file.format.clone(), annotation: file.annotation.clone() });
+                }
+                continue;
+            }
+            let sql = "INSERT INTO issued_file (annotation, format, sha256, bytes, at) VALUES ($1, $2, $3, $4, $5)";
+            self.run(sql, values![&file.annotation, &file.format, file.sha256, file.bytes as i64, file.at]).await?;
+            let (before, after) = (Some(file.format.clone()), Some(hex::encode(file.sha256)));
+            deeds.push(Deed { action: "file.issue", subject: Subject::Other(&file.annotation), before, after });
         }
-        let sql = "INSERT INTO issued_file (annotation, format, sha256, bytes, at) VALUES ($1, $2, $3, $4, $5)";
-        self.run(sql, values![&file.annotation, &file.format, file.sha256, file.bytes as i64, file.at]).await?;
-        let after = Some(hex::encode(file.sha256));
-        let action = "file.issue";
-        self.audit(act, vec![Deed { action, subject: file.annotation.clone(), before: Some(file.format.clone()), after }]).await?;
-        Ok(())
+        self.audit(act, deeds).await.map(drop)
     }
+}
+
+/// One entry for many signatures: their places in the status list, and SHA-256 over their digits, each followed by a line
+/// feed.
+fn signed_together(signed: &[&Signed]) -> String {
+    let mut hasher = Sha256::new();
+    let mut places: Vec<(u32, u32)> = Vec::new();
+    for Signed { status_index, digits, .. } in signed {
+        hasher.update(digits);
+        hasher.update(b"\n");
+        match places.last_mut() {
+            Some((_, last)) if *last + 1 == *status_index => *last = *status_index,
+            _ => places.push((*status_index, *status_index)),
+        }
+    }
+    let places: Vec<_> = places.into_iter().map(|(first, last)| format!("{first}-{last}")).collect();
+    format!("{} {}", places.join(","), hex::encode(hasher.finalize()))
 }
 
 const fn cap_word(cap: Cap) -> &'static str {
@@ -336,7 +395,7 @@ fn annotation(row: &Row) -> Result<Annotation, StoreError> {
         id: row.get("annotation")?,
         licence: row.get("licence")?,
         version: row.number("annotated")?,
-        number: row.number("entry")?,
+        number: row.number("ordinal")?,
         status_index: row.number("status_index")?,
         at: row.instant("at")?,
         actor: row.get("actor")?,
