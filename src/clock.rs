@@ -34,5 +34,12 @@ pub fn shanghai_date(at: Timestamp) -> Date {
     TimeZone::fixed(SHANGHAI).to_datetime(at).date()
 }
 
+/// The day of an instant in Asia/Shanghai: its first instant, and that of the next day.
+pub fn shanghai_day(at: Timestamp) -> [Timestamp; 2] {
+    let day = shanghai_date(at);
+    let midnight = |day: Date| SHANGHAI.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(at);
+    [midnight(day), day.tomorrow().map_or(Timestamp::MAX, midnight)]
+}
+
 /// Asia/Shanghai's distance from UTC.
 pub const SHANGHAI: Offset = Offset::constant(8);

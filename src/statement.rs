@@ -37,55 +37,55 @@ pub fn state(annotated: &Annotated, layout: &Layout, identifier: &str, salt_key:
 /// The licence type, as a statement names it.
 #[derive(Clone, Copy, Serialize)]
 struct Kind<'a> {
-    id: &'a str,
     code: &'a str,
+    id: &'a str,
     name: &'a str,
 }
 
-/// The statement's fields; RFC 8785 puts them in order.
+/// The statement's fields in the order of RFC 8785; for text and whole numbers the rest of it is what `serde_json` writes.
 #[derive(Serialize)]
 struct Fields<'a> {
     format: &'static str,
-    identifier: &'a str,
-    #[serde(rename = "type")]
-    kind: Kind<'a>,
-    number: &'a str,
-    version: u16,
     holder: Holder<'a>,
-    /// Null where the registration dates are meant.
-    r#use: Option<Days>,
-    registration: Registration<'a>,
-    issuer: Issuer<'a>,
-    issued_on: Date,
+    identifier: &'a str,
     issued_at: Timestamp,
+    issued_on: Date,
+    issuer: Issuer<'a>,
+    number: &'a str,
+    registration: Registration<'a>,
+    salt: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     test: bool,
-    salt: String,
+    #[serde(rename = "type")]
+    kind: Kind<'a>,
+    /// Null where the registration dates are meant.
+    r#use: Option<Days>,
+    version: u16,
 }
 
 #[derive(Serialize)]
 struct Holder<'a> {
-    name: &'a str,
     id_type: &'a str,
+    name: &'a str,
 }
 
 #[derive(Serialize)]
 struct Issuer<'a> {
-    name: &'a str,
     code: &'a str,
+    name: &'a str,
 }
 
 #[derive(Serialize)]
 struct Registration<'a> {
     from: Option<Date>,
-    to: Option<Date>,
     specialties: Vec<Specialty<'a>>,
+    to: Option<Date>,
 }
 
 #[derive(Serialize)]
 struct Specialty<'a> {
-    name: &'a str,
     from: Option<Date>,
+    name: &'a str,
     to: Option<Date>,
 }
 
@@ -118,7 +118,7 @@ fn state_kind(annotated: &Annotated, kind: Kind, identifier: &str, salt_key: &[u
         test,
         salt: hex::encode(salt(salt_key, identifier, record.version, annotated.period(), issued_at)),
     };
-    let bytes = serde_json_canonicalizer::to_vec(&fields).expect("text and small numbers always have a canonical form");
+    let bytes = serde_json::to_vec(&fields).expect("text and small numbers always have a JSON form");
     let sha256 = Sha256::digest(&bytes).into();
     Statement { bytes, sha256 }
 }
@@ -182,6 +182,10 @@ mod tests {
             )
         );
         assert_eq!(statement.sha256, <[u8; 32]>::from(Sha256::digest(text.as_bytes())));
+        let strange = Record { number: "\"\\/\u{7f}\u{1}\u{1f}\u{8}\u{c}\n\r\t𠮷\u{2028}é".to_owned(), ..ordinary() };
+        let bytes = stated(&strange, &constructor_rules(), "2021-04-22T10:00:00+08:00", &SALT_KEY, true).bytes;
+        let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes);
         assert_eq!(statement.hash16(), statement.sha256[..16]);
         assert!(!text.contains(&ordinary().holder.id_number));
     }

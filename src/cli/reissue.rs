@@ -60,10 +60,15 @@ pub fn run(args: &ReissueArgs, settings: &Settings) -> anyhow::Result<ExitCode> 
         }
         register.finish().await?;
         let progress = super::progress("licences");
+        let mut began = false;
         register
             .finish_jobs(|job| {
                 progress.set_length(job.total);
                 progress.set_position(job.done + job.failed);
+                // What an earlier run has done says nothing about the time that is left.
+                if !std::mem::replace(&mut began, true) {
+                    progress.reset_eta();
+                }
                 if job.state == JobState::Finished {
                     progress.suspend(|| say(job));
                 }

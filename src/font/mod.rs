@@ -5,6 +5,7 @@ mod subset;
 use std::path::Path as FilePath;
 
 use serde::Deserialize;
+use skrifa::charmap::Charmap;
 use skrifa::instance::{LocationRef, Size};
 use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::{FontRef, GlyphId, MetadataProvider};
@@ -65,6 +66,7 @@ pub struct Font {
     /// The box around all its glyphs in font units: left, bottom, right, top.
     pub bounds: [i16; 4],
     parsed: FontRef<'static>,
+    charmap: Charmap<'static>,
     tables: subset::Tables,
 }
 
@@ -83,6 +85,7 @@ impl Font {
             descent: metrics.descent as i16,
             cap_height: metrics.cap_height.unwrap_or(metrics.ascent * 0.8) as i16,
             bounds: [bounds.x_min, bounds.y_min, bounds.x_max, bounds.y_max].map(|side| side as i16),
+            charmap: parsed.charmap(),
             parsed,
             tables,
         })
@@ -90,7 +93,7 @@ impl Font {
 
     /// The glyph of a character, when this font has one.
     pub fn glyph(&self, ch: char) -> Option<u16> {
-        let id = self.parsed.charmap().map(ch)?.to_u32();
+        let id = self.charmap.map(ch)?.to_u32();
         (id != 0).then_some(id as u16)
     }
 

@@ -16,13 +16,13 @@ use super::{Line, NotIssued};
 use crate::annotation::Wish;
 use crate::qr::Capsule;
 use crate::render::Format;
-use crate::store::{Act, Annotation, Candidate, Filed, IssuedFile, Job, JobState, Reissue, Step, StoreError};
+use crate::store::{Act, Annotation, Candidate, Filed, IssuedFile, Job, Reissue, Step, StoreError};
 
 /// Licences in one step beside a service: few enough that others who write do not wait long.
 const BESIDE: u32 = 250;
 
-/// Licences in one step when nobody else waits.
-const ALONE: u32 = 8000;
+/// Licences in one step when nobody else waits; those of three steps are in memory, with some ten kilobytes each.
+const ALONE: u32 = 4000;
 
 /// For a step that makes files: some tens of megabytes are in memory.
 const WITH_FILES: u32 = 200;
@@ -48,18 +48,33 @@ impl Register {
     /// Does all bulk jobs to their end, and tells of each step.
     pub async fn finish_jobs(&self, mut told: impl FnMut(&Job)) -> Result<(), RegisterError> {
         while let Some(mut job) = self.store.running_job().await? {
-            let mut ready = self.think(&job, None, ALONE).await?;
-            while job.state == JobState::Running {
-                let (end, last) = (ready.step.end(), ready.step.last);
-                let next = async { if last { Ok(None) } else { self.think(&job, end.as_deref(), ALONE).await.map(Some) } };
-                let (taken, next) = tokio::try_join!(self.take(&job, ready), next)?;
-                // What no longer held is thought through again, from where the job is.
-                let Some(taken) = taken else { break };
-                told(&taken);
+            let mut ready = Some(self.think(&job, None, ALONE).await?);
+            // What is to be signed, and what is to be kept: while a step is recorded, the one before it is signed and the one
+            // after it thought through, and what is signed is kept along with the step after the next.
+            let (mut recorded, mut signed) = (Vec::new(), Vec::new());
+            while let Some(Ready { step, capsules }) = ready.take() {
+                let (end, last) = (step.end(), step.last);
+                let next = async { if last { Ok(None) } else { self.think(&job, end, ALONE).await.map(Some) } };
+                let record = async { Ok(self.store.step_job(&job, &step, &signed).await?) };
+                let (taken, next, new) = tokio::try_join!(record, next, self.sign_all(recorded))?;
+                let Some((taken, annotations)) = taken else {
+                    // What no longer held is thought through again, from where the job is.
+                    recorded = Vec::new();
+                    signed.extend(new);
+                    break;
+                };
                 job = taken;
-                let Some(next) = next else { break };
+                recorded = annotations.into_iter().zip(capsules).collect();
+                signed = new;
+                if !job.formats.is_empty() || last {
+                    signed.extend(self.sign_all(std::mem::take(&mut recorded)).await?);
+                    self.keep_all(job.changed, std::mem::take(&mut signed), &job.formats).await?;
+                }
+                told(&job);
                 ready = next;
             }
+            signed.extend(self.sign_all(recorded).await?);
+            self.keep_all(job.changed, signed, &job.formats).await?;
         }
         Ok(())
     }
@@ -103,11 +118,12 @@ impl Register {
             again.collect()
         };
         let again = self.gate.run(state).await?;
-        self.sign_all(&Act::new("certpress", self.clock.now()), again, formats).await
+        let signed = self.sign_all(again).await?;
+        self.keep_all(self.clock.now(), signed, formats).await
     }
 
     /// Reads what a job comes to next, applies the rule and states what is issued. Nothing is changed.
-    async fn think(&self, job: &Job, after: Option<&str>, most: u32) -> Result<Ready, RegisterError> {
+    async fn think(&self, job: &Job, after: Option<i64>, most: u32) -> Result<Ready, RegisterError> {
         let most = if job.formats.is_empty() { most } else { WITH_FILES };
         let candidates = self.store.next(job, after, most).await?;
         let (line, at, last) = (Arc::clone(&self.line), microseconds(self.clock.now()), candidates.len() < most as usize);
@@ -124,14 +140,17 @@ impl Register {
 
     /// Records a step, then signs what it states. None when the step no longer held.
     async fn take(&self, job: &Job, Ready { step, capsules }: Ready) -> Result<Option<Job>, RegisterError> {
-        let Some((job, annotations)) = self.store.step_job(job, &step).await? else { return Ok(None) };
-        let recorded = annotations.into_iter().zip(capsules).collect();
-        self.sign_all(&Act::new("certpress", step.at), recorded, &job.formats).await?;
+        let Some((job, annotations)) = self.store.step_job(job, &step, &[]).await? else { return Ok(None) };
+        let signed = self.sign_all(annotations.into_iter().zip(capsules).collect()).await?;
+        self.keep_all(step.at, signed, &job.formats).await?;
         Ok(Some(job))
     }
 
-    /// Signs recorded annotations, makes their files, and keeps both.
-    async fn sign_all(&self, act: &Act<'_>, recorded: Vec<(Annotation, Capsule)>, formats: &[Format]) -> Result<(), RegisterError> {
+    /// Signs recorded annotations.
+    async fn sign_all(&self, recorded: Vec<(Annotation, Capsule)>) -> Result<Vec<Annotation>, RegisterError> {
+        if recorded.is_empty() {
+            return Ok(Vec::new());
+        }
         let line = Arc::clone(&self.line);
         let sign = move || {
             let signed = recorded.into_par_iter().map(|(annotation, capsule)| {
@@ -140,10 +159,16 @@ impl Register {
             });
             signed.collect::<Result<Vec<_>, RegisterError>>()
         };
-        let signed = self.gate.run(sign).await??;
-        let files = self.make_all(act.at, &signed, formats).await?;
-        let digits: Vec<_> = signed.iter().filter_map(|a| Some((a.id.as_str(), a.digits.as_deref()?))).collect();
-        Ok(self.store.complete_all(act, &digits, &files).await?)
+        self.gate.run(sign).await?
+    }
+
+    /// Makes the files of signed annotations, and keeps both.
+    async fn keep_all(&self, at: Timestamp, signed: Vec<Annotation>, formats: &[Format]) -> Result<(), RegisterError> {
+        if signed.is_empty() {
+            return Ok(());
+        }
+        let files = self.make_all(at, &signed, formats).await?;
+        Ok(self.store.complete_all(&Act::new("certpress", at), &signed, &files).await?)
     }
 
     /// The files of signed annotations, in the blob store and not yet recorded.

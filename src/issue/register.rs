@@ -339,7 +339,7 @@ impl Register {
     /// being sealed, and [`Register::finish`] will do it.
     async fn keep(&self, annotation: Annotation, digits: String) -> Annotation {
         let act = Act::new("certpress", self.clock.now());
-        match self.store.complete(&act, &annotation.id, &digits).await {
+        match self.store.complete(&act, &annotation, &digits).await {
             Ok(()) => Annotation { digits: Some(digits), ..annotation },
             Err(cause) => {
                 tracing::warn!(annotation = annotation.id, %cause, "recorded, but the signature could not be kept yet");

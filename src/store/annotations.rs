@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::audit::Deed;
 use super::records::{Filed, filed, licence};
@@ -11,7 +12,7 @@ use super::sql::{IDS_AT_ONCE, Row, Tx, Value, padded, placeholders, values};
 use super::together::{MOST, Step, What, Written};
 use super::{Act, IndexKey, Licence, Store, StoreError};
 use crate::annotation::{Cap, UsePeriod};
-use crate::clock::shanghai_date;
+use crate::clock::shanghai_day;
 use crate::statement::Statement;
 
 /// An annotation to be recorded.
@@ -91,9 +92,10 @@ pub struct History {
     pub limit: Option<u32>,
 }
 
-const ANNOTATION: &str = "SELECT a.id AS annotation, a.licence, a.version AS annotated, a.number AS entry, a.status_index, a.at, a.actor, \
-                          a.use_from, a.use_to, a.capped_by, a.statement, a.statement_sha256, a.kid, a.layout_digest, s.digits";
-const SIGNED: &str = "FROM annotation a LEFT JOIN signature s ON s.annotation = a.id";
+const ANNOTATION: &str = "SELECT a.id AS annotation, l.id AS licence, a.version AS annotated, a.number AS ordinal, a.status_index, \
+                          a.at, a.actor, a.use_from, a.use_to, a.capped_by, a.statement, a.statement_sha256, a.kid, a.layout_digest, \
+                          s.digits";
+const SIGNED: &str = "FROM annotation a JOIN licence l ON l.entry = a.licence LEFT JOIN signature s ON s.annotation = a.status_index";
 
 impl Store {
     /// Records an annotation before anything is signed. Refused when the licence has another version by now, is not in
@@ -124,32 +126,21 @@ impl Store {
 
     /// Keeps the signed capsule of a recorded annotation. The same again is the same. All see it when this answers; it comes
     /// to the disk with the next that is written, and before anything that shows it: lost until then, it can be made again.
-    pub async fn complete(&self, act: &Act<'_>, annotation: &str, digits: &str) -> Result<(), StoreError> {
-        let sign = What::Sign { annotation: annotation.to_owned(), digits: digits.to_owned() };
+    pub async fn complete(&self, act: &Act<'_>, annotation: &Annotation, digits: &str) -> Result<(), StoreError> {
+        let sign = What::Sign { status_index: annotation.status_index, id: annotation.id.clone(), digits: digits.to_owned() };
         self.together.take(Step::new(act, sign)).await.map(drop)
     }
 
-    /// Keeps signed capsules of many, and the files made of them so far, all in one transaction that is on the disk.
-    pub async fn complete_all(&self, act: &Act<'_>, signed: &[(&str, &str)], files: &[IssuedFile]) -> Result<(), StoreError> {
+    /// Keeps the capsules of many that have digits now, and the files made of them so far, all in one transaction that is on
+    /// the disk.
+    pub async fn complete_all(&self, act: &Act<'_>, signed: &[Annotation], files: &[IssuedFile]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
-        let before = tx.signatures(signed.iter().map(|&(id, _)| id)).await?;
-        let (mut rows, mut deeds) = (Vec::with_capacity(signed.len()), Vec::with_capacity(signed.len() + files.len()));
-        for &(annotation, digits) in signed {
-            match before.get(annotation) {
-                Some(before) if before == digits => {}
-                Some(_) => return Err(StoreError::Conflict { what: "signature".to_owned(), annotation: annotation.to_owned() }),
-                None => {
-                    rows.push(values![annotation, digits, act.at]);
-                    deeds.push((*act, Deed { action: "annotation.sign", subject: annotation.to_owned(), ..Deed::default() }));
-                }
-            }
+        tx.sign(act, &signed.iter().filter_map(Signed::of).collect::<Vec<_>>()).await?;
+        let mut deeds = Vec::with_capacity(files.len());
+        for (file, put) in files.iter().zip(tx.put_files(&files.iter().collect::<Vec<_>>()).await?) {
+            deeds.extend(put?.then(|| file.issued()));
         }
-        tx.insert("INSERT INTO signature (annotation, digits, at)", rows, "").await?;
-        let files: Vec<_> = files.iter().map(|file| (*act, file)).collect();
-        for put in tx.put_files(&files, &mut deeds).await? {
-            put?;
-        }
-        tx.audit_all(deeds).await?;
+        tx.audit(act, deeds).await?;
         tx.commit().await
     }
 
@@ -171,17 +162,17 @@ impl Store {
         // Bytes that are none have a type that both databases know.
         let sql = "SELECT licence.*, r.version AS filed, r.record, r.sha256, r.at, r.actor, r.reason, \
                    CASE WHEN 1 = 0 THEN r.sha256 END AS photo, CASE WHEN 1 = 0 THEN r.sha256 END AS signature, \
-                   (SELECT count(*) FROM annotation a WHERE a.licence = licence.id AND a.day = $3) AS made \
-                   FROM licence JOIN record_version r ON r.licence = licence.id AND r.version = licence.version \
+                   (SELECT count(*) FROM annotation a WHERE a.licence = licence.entry AND a.at >= $3 AND a.at < $4) AS made \
+                   FROM licence JOIN record_version r ON r.licence = licence.entry AND r.version = licence.version \
                    WHERE licence.id = $1 AND holder_key = $2";
-        let values = values![id, self.holder_key(id_type, id_number)?, shanghai_date(at)];
-        let row = self.database.one(sql, values).await?;
+        let [from, to] = shanghai_day(at);
+        let row = self.database.one(sql, values![id, self.holder_key(id_type, id_number)?, from, to]).await?;
         row.map(|row| Ok((filed(&row)?, row.number("made")?))).transpose()
     }
 
     /// An annotation by its id, and its licence as it is now, if that is the person's.
     pub async fn annotation_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<(Annotation, Licence)>, StoreError> {
-        let sql = format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE a.id = $1 AND l.holder_key = $2");
+        let sql = format!("{ANNOTATION}, l.* {SIGNED} WHERE a.id = $1 AND l.holder_key = $2");
         let row = self.database.row(sql, values![id, self.holder_key(id_type, id_number)?]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
@@ -195,8 +186,8 @@ impl Store {
         format: &str,
     ) -> Result<Option<(Annotation, Licence, Option<[u8; 32]>)>, StoreError> {
         let sql = format!(
-            "{ANNOTATION}, l.*, f.sha256 AS made {SIGNED} JOIN licence l ON l.id = a.licence \
-             LEFT JOIN issued_file f ON f.annotation = a.id AND f.format = $3 WHERE a.id = $1 AND l.holder_key = $2"
+            "{ANNOTATION}, l.*, f.sha256 AS made {SIGNED} LEFT JOIN issued_file f ON f.annotation = a.id AND f.format = $3 \
+             WHERE a.id = $1 AND l.holder_key = $2"
         );
         let row = self.database.one(&sql, values![id, self.holder_key(id_type, id_number)?, format]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?, row.maybe_array("made")?))).transpose()
@@ -205,7 +196,7 @@ impl Store {
     /// The history of a licence, newest first.
     pub async fn annotations(&self, licence: &str, history: &History) -> Result<Vec<Annotation>, StoreError> {
         let mut filter = super::search::Filter::default();
-        filter.all_of("a.licence =", Some(licence));
+        filter.all_of("l.id =", Some(licence));
         filter.all_of("a.at >=", history.from);
         filter.all_of("a.at <", history.to);
         filter.all_of("a.number <", history.before);
@@ -216,7 +207,7 @@ impl Store {
 
     /// How many annotations of the licence were made on the day of that instant in Asia/Shanghai.
     pub async fn made_today(&self, licence: &str, at: Timestamp) -> Result<u32, StoreError> {
-        let row = self.database.row(MADE_ON, values![licence, shanghai_date(at)]).await?;
+        let row = self.database.row(MADE_ON, made_on(licence, at)).await?;
         row.ok_or_else(|| StoreError::corrupt("annotation", "no count"))?.number("made")
     }
 
@@ -253,15 +244,14 @@ impl Store {
     }
 
     async fn found(&self, column: &str, value: Value) -> Result<Option<(Annotation, Licence)>, StoreError> {
-        let sql =
-            format!("{ANNOTATION}, l.* {SIGNED} JOIN licence l ON l.id = a.licence WHERE {column} = $1 ORDER BY a.status_index LIMIT 1");
+        let sql = format!("{ANNOTATION}, l.* {SIGNED} WHERE {column} = $1");
         let row = self.database.one(&sql, vec![value]).await?;
         row.map(|row| Ok((annotation(&row)?, licence(&row)?))).transpose()
     }
 }
 
-pub(super) const PUT_ANNOTATION: &str = "INSERT INTO annotation (id, licence, version, number, status_index, at, day, actor, use_from, \
-                                         use_to, capped_by, statement, statement_sha256, kid, layout_digest)";
+pub(super) const PUT_ANNOTATION: &str = "INSERT INTO annotation (status_index, id, licence, version, number, at, actor, use_from, use_to, \
+                                         capped_by, statement, statement_sha256, kid, layout_digest)";
 
 impl Annotation {
     /// What is to be recorded, before it has numbers.
@@ -282,22 +272,24 @@ impl Annotation {
         }
     }
 
-    /// A draft, under its numbers.
+    /// A draft, under its numbers. The id begins with the place in the status list, which the code says as well, so that ids
+    /// come in order; the rest says nothing.
     pub(super) fn numbered(self, index_key: IndexKey, number: u32, status_index: u32) -> Result<Self, StoreError> {
-        let id = index_key.id("annotation", &[&self.licence, &number.to_string()])?;
-        Ok(Self { id, number, status_index, ..self })
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&status_index.to_be_bytes());
+        id[4..].copy_from_slice(&index_key.hash("annotation", &[&self.licence, &number.to_string()])?[..12]);
+        Ok(Self { id: hex::encode(id), number, status_index, ..self })
     }
 
-    /// The row of [`PUT_ANNOTATION`].
-    pub(super) fn row(&self) -> Vec<Value> {
+    /// The row of [`PUT_ANNOTATION`], with the licence's number inside.
+    pub(super) fn row(&self, licence: i64) -> Vec<Value> {
         values![
+            self.status_index,
             &self.id,
-            &self.licence,
+            licence,
             self.version,
             self.number,
-            self.status_index,
             self.at,
-            shanghai_date(self.at),
             &self.actor,
             self.period.map(|p| p.from),
             self.period.map(|p| p.to),
@@ -308,69 +300,126 @@ impl Annotation {
             self.layout_digest,
         ]
     }
+}
 
+const MADE_ON: &str = "SELECT count(*) AS made FROM annotation a JOIN licence l ON l.entry = a.licence \
+                       WHERE l.id = $1 AND a.at >= $2 AND a.at < $3";
+
+/// The values of [`MADE_ON`]: the day of that instant in Asia/Shanghai.
+fn made_on(licence: &str, at: Timestamp) -> Vec<Value> {
+    let [from, to] = shanghai_day(at);
+    values![licence, from, to]
+}
+
+/// An annotation that has been signed.
+#[derive(Clone, Copy)]
+pub(super) struct Signed<'a> {
+    pub status_index: u32,
+    pub id: &'a str,
+    pub digits: &'a str,
+}
+
+impl IssuedFile {
     /// For the audit trail.
-    pub(super) fn recorded(&self) -> Deed<'static> {
-        let after = Some(hex::encode(self.statement.sha256));
-        Deed { action: "annotation.record", subject: self.id.clone(), before: None, after }
+    pub(super) fn issued(&self) -> Deed<'_> {
+        let (before, after) = (Some(self.format.clone()), Some(hex::encode(self.sha256)));
+        Deed { before, after, ..Deed::of("file.issue", &self.annotation) }
     }
 }
 
-const MADE_ON: &str = "SELECT count(*) AS made FROM annotation WHERE licence = $1 AND day = $2";
+impl<'a> Signed<'a> {
+    pub fn of(annotation: &'a Annotation) -> Option<Self> {
+        let Annotation { status_index, id, digits, .. } = annotation;
+        Some(Self { status_index: *status_index, id, digits: digits.as_deref()? })
+    }
+}
 
 impl Tx {
-    pub(super) async fn made_on(&mut self, licence: &str, day: jiff::civil::Date) -> Result<u32, StoreError> {
-        let row = self.row(MADE_ON, values![licence, day]).await?;
+    /// How many annotations of the licence were made on the day of that instant in Asia/Shanghai.
+    pub(super) async fn made_on(&mut self, licence: &str, at: Timestamp) -> Result<u32, StoreError> {
+        let row = self.row(MADE_ON, made_on(licence, at)).await?;
         row.ok_or_else(|| StoreError::corrupt("annotation", "no count"))?.number("made")
     }
 
-    /// The digits of those of these annotations that are signed.
-    pub(super) async fn signatures<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<HashMap<String, String>, StoreError> {
-        let (ids, mut digits) = (ids.collect::<Vec<_>>(), HashMap::new());
-        for row in self.of_annotations("SELECT annotation, digits FROM signature", ids).await? {
-            digits.insert(row.get("annotation")?, row.get("digits")?);
-        }
-        Ok(digits)
+    /// Keeps signatures. Those that are kept already must be the same.
+    pub(super) async fn sign(&mut self, act: &Act<'_>, signed: &[Signed<'_>]) -> Result<(), StoreError> {
+        let mut conflicts = self.sign_each(act, signed).await?.into_iter();
+        conflicts.find(Result::is_err).unwrap_or(Ok(()))
     }
 
-    /// The rows of a table that belong to these annotations.
-    async fn of_annotations(&mut self, select: &str, ids: Vec<&str>) -> Result<Vec<Row>, StoreError> {
-        let mut found = Vec::new();
-        for chunk in ids.chunks(IDS_AT_ONCE) {
-            let chunk = padded(chunk.to_vec());
-            let sql = format!("{select} WHERE annotation IN {}", placeholders(1, chunk.len()));
-            let ids: Vec<_> = chunk.into_iter().map(Value::from).collect();
-            found.extend(if ids.len() <= MOST { self.few(sql, ids).await? } else { self.rows(sql, ids).await? });
-        }
-        Ok(found)
-    }
-
-    /// Keeps the digests of files, and tells the deeds. An answer for each: a format has one file for ever.
-    pub(super) async fn put_files<'a>(
-        &mut self,
-        files: &[(Act<'a>, &IssuedFile)],
-        deeds: &mut Vec<(Act<'a>, Deed<'a>)>,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    /// The same, with an answer for each: those that agree with what is kept are kept.
+    pub(super) async fn sign_each(&mut self, act: &Act<'_>, signed: &[Signed<'_>]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let places = || signed.iter().map(|signed| signed.status_index);
+        let Some((first, last)) = places().min().zip(places().max()) else { return Ok(Vec::new()) };
         let mut known = HashMap::new();
-        let ids = files.iter().map(|(_, file)| file.annotation.as_str()).collect();
-        for row in self.of_annotations("SELECT annotation, format, sha256 FROM issued_file", ids).await? {
-            known.insert((row.get::<String>("annotation")?, row.get::<String>("format")?), row.array("sha256")?);
+        let sql = "SELECT annotation FROM signature WHERE annotation >= $1 AND annotation <= $2 LIMIT 1";
+        if self.row(sql, values![first, last]).await?.is_some() {
+            for chunk in signed.chunks(IDS_AT_ONCE) {
+                let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
+                for row in self.rows(sql, chunk.iter().map(|signed| signed.status_index.into()).collect()).await? {
+                    known.insert(row.number::<u32>("annotation")?, row.get::<String>("digits")?);
+                }
+            }
+        }
+        let (mut new, mut answers) = (Vec::with_capacity(signed.len()), Vec::with_capacity(signed.len()));
+        for signed in signed {
+            let first = known.entry(signed.status_index).or_insert_with(|| {
+                new.push(signed);
+                signed.digits.to_owned()
+            });
+            let conflict = || StoreError::Conflict { what: "signature".to_owned(), annotation: signed.id.to_owned() };
+            answers.push(if first == signed.digits { Ok(()) } else { Err(conflict()) });
+        }
+        let rows = new.iter().map(|signed| values![signed.status_index, signed.digits, act.at]).collect();
+        self.insert("INSERT INTO signature (annotation, digits, at)", rows, "").await?;
+        let after = (new.len() > 1).then(|| signed_together(&new));
+        let deed = new.first().map(|first| Deed { after, ..Deed::of("annotation.sign", first.id) });
+        self.audit(act, deed.into_iter().collect()).await?;
+        Ok(answers)
+    }
+
+    /// Keeps the digests of files. For each, whether it is a new one: a format has one file for ever.
+    pub(super) async fn put_files(&mut self, files: &[&IssuedFile]) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+        let mut known = HashMap::new();
+        for chunk in files.chunks(IDS_AT_ONCE) {
+            let ids = padded(chunk.iter().map(|file| file.annotation.as_str()).collect());
+            let sql = format!("SELECT annotation, format, sha256 FROM issued_file WHERE annotation IN {}", placeholders(1, ids.len()));
+            let ids: Vec<_> = ids.into_iter().map(Value::from).collect();
+            for row in if ids.len() <= MOST { self.few(sql, ids).await? } else { self.rows(sql, ids).await? } {
+                known.insert((row.get::<String>("annotation")?, row.get::<String>("format")?), row.array("sha256")?);
+            }
         }
         let (mut rows, mut answers) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
-        for &(act, file) in files {
-            let IssuedFile { annotation, format, sha256, bytes, at } = file;
+        for IssuedFile { annotation, format, sha256, bytes, at } in files {
+            let mut new = false;
             let first = *known.entry((annotation.clone(), format.clone())).or_insert_with(|| {
                 rows.push(values![annotation, format, *sha256, *bytes as i64, *at]);
-                let (before, after) = (Some(format.clone()), Some(hex::encode(sha256)));
-                deeds.push((act, Deed { action: "file.issue", subject: annotation.clone(), before, after }));
+                new = true;
                 *sha256
             });
             let conflict = || StoreError::Conflict { what: format.clone(), annotation: annotation.clone() };
-            answers.push(if first == *sha256 { Ok(()) } else { Err(conflict()) });
+            answers.push(if first == *sha256 { Ok(new) } else { Err(conflict()) });
         }
         self.insert("INSERT INTO issued_file (annotation, format, sha256, bytes, at)", rows, "").await?;
         Ok(answers)
     }
+}
+
+/// One entry for many signatures: their places in the status list, and SHA-256 over their digits, each followed by a line
+/// feed.
+fn signed_together(signed: &[&Signed]) -> String {
+    let mut hasher = Sha256::new();
+    let mut places: Vec<(u32, u32)> = Vec::new();
+    for Signed { status_index, digits, .. } in signed {
+        hasher.update(digits);
+        hasher.update(b"\n");
+        match places.last_mut() {
+            Some((_, last)) if *last + 1 == *status_index => *last = *status_index,
+            _ => places.push((*status_index, *status_index)),
+        }
+    }
+    let places: Vec<_> = places.into_iter().map(|(first, last)| format!("{first}-{last}")).collect();
+    format!("{} {}", places.join(","), hex::encode(hasher.finalize()))
 }
 
 const fn cap_word(cap: Cap) -> &'static str {
@@ -393,7 +442,7 @@ fn annotation(row: &Row) -> Result<Annotation, StoreError> {
         id: row.get("annotation")?,
         licence: row.get("licence")?,
         version: row.number("annotated")?,
-        number: row.number("entry")?,
+        number: row.number("ordinal")?,
         status_index: row.number("status_index")?,
         at: row.instant("at")?,
         actor: row.get("actor")?,

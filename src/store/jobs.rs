@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::annotations::PUT_ANNOTATION;
-use super::audit::Deed;
+use super::annotations::{PUT_ANNOTATION, Signed};
+use super::audit::{Deed, Subject};
 use super::once::Begun;
-use super::records::{Form, PUT_VERSION, next_version, outline, reissued, successor};
+use super::records::{Form, PUT_VERSION, next_version, outline, successor};
 use super::search::{Filter, Search};
 use super::sql::{IDS_AT_ONCE, Row, Value, placeholders, values};
 use super::{Act, Annotation, NewAnnotation, Store, StoreError, status_of};
@@ -47,8 +47,8 @@ pub struct Job {
     pub state: JobState,
     /// When it last got on.
     pub changed: Timestamp,
-    /// The last licence that was looked at.
-    after: Option<String>,
+    /// The last licence that was looked at, by its number inside.
+    after: Option<i64>,
 }
 
 /// Whether a job goes on.
@@ -82,6 +82,7 @@ pub struct Candidate {
     pub licence_type: String,
     /// The layout's face under which this version was annotated last, if it was: its page could be set.
     pub set_under: Option<[u8; 32]>,
+    entry: i64,
     version: u16,
     status: Status,
     json: Vec<u8>,
@@ -135,8 +136,8 @@ pub struct Step {
 
 impl Step {
     /// Where the next step begins.
-    pub fn end(&self) -> Option<String> {
-        self.licences.last().map(|(candidate, _)| candidate.licence.clone())
+    pub fn end(&self) -> Option<i64> {
+        self.licences.last().map(|(candidate, _)| candidate.entry)
     }
 }
 
@@ -173,7 +174,7 @@ impl Store {
         let sql = "INSERT INTO job (id, number, search, formats, actor, reason, at, total, done, failed, state, changed) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'running', $7)";
         tx.run(sql, values![&job.id, number, search, formats, act.actor, act.reason, at, job.total as i64]).await?;
-        tx.audit(act, vec![Deed { action: "job.create", subject: job.id.clone(), ..Deed::default() }]).await?;
+        tx.audit(act, vec![Deed::of("job.create", &job.id)]).await?;
         tx.done(act, job).await
     }
 
@@ -184,19 +185,20 @@ impl Store {
     }
 
     /// The licences that a job comes to next, up to `most`: those after `after`, or after what it has done.
-    pub async fn next(&self, job: &Job, after: Option<&str>, most: u32) -> Result<Vec<Candidate>, StoreError> {
-        let (sql, values) = self.of_job(job, after.or(job.after.as_deref()))?.select(
-            "SELECT licence.id, licence_type, status, licence.version, r.record, r.sha256, r.photo, r.signature, \
-             (SELECT a.layout_digest FROM annotation a WHERE a.licence = licence.id AND a.version = licence.version \
+    pub async fn next(&self, job: &Job, after: Option<i64>, most: u32) -> Result<Vec<Candidate>, StoreError> {
+        let (sql, values) = self.of_job(job, after.or(job.after))?.select(
+            "SELECT entry, licence.id, licence_type, status, licence.version, r.record, r.sha256, r.photo, r.signature, \
+             (SELECT a.layout_digest FROM annotation a WHERE a.licence = entry AND a.version = licence.version \
              ORDER BY a.number DESC LIMIT 1) AS set_under \
-             FROM licence JOIN record_version r ON r.licence = licence.id AND r.version = licence.version",
-            &format!("ORDER BY id LIMIT {most}"),
+             FROM licence JOIN record_version r ON r.licence = entry AND r.version = licence.version",
+            &format!("ORDER BY entry LIMIT {most}"),
         );
         let candidate = |row: &Row| {
             Ok(Candidate {
                 licence: row.get("id")?,
                 licence_type: row.get("licence_type")?,
                 set_under: row.maybe_array("set_under")?,
+                entry: row.get("entry")?,
                 version: row.number("version")?,
                 status: status_of(row.get("status")?)?,
                 json: row.get("record")?,
@@ -209,20 +211,21 @@ impl Store {
     }
 
     /// Takes a job one step on: new versions, their annotations and the job itself, all or none. Gives the annotations, which
-    /// are to be signed. None when the step no longer holds, because a licence has changed since or another node was faster.
-    pub async fn step_job(&self, job: &Job, step: &Step) -> Result<Option<(Job, Vec<Annotation>)>, StoreError> {
+    /// are to be signed; what was signed of steps before is kept along with it. None when the step no longer holds, because a
+    /// licence has changed since or another node was faster: then nothing is kept.
+    pub async fn step_job(&self, job: &Job, step: &Step, signed: &[Annotation]) -> Result<Option<(Job, Vec<Annotation>)>, StoreError> {
         let mut tx = self.database.write().await?;
         let at = step.at;
         let act = Act { actor: &job.actor, at, reason: job.reason.as_deref(), once: None };
         let now = tx.row("SELECT state, after FROM job WHERE id = $1", values![&job.id]).await?;
-        let now = now.map(|row| Ok::<_, StoreError>((row.get::<String>("state")?, row.get::<Option<String>>("after")?))).transpose()?;
-        if now != Some((JobState::Running.as_str().to_owned(), job.after.clone())) {
+        let now = now.map(|row| Ok::<_, StoreError>((row.get::<String>("state")?, row.get("after")?))).transpose()?;
+        if now != Some((JobState::Running.as_str().to_owned(), job.after)) {
             return Ok(None);
         }
-        let (sql, values) = self.of_job(job, job.after.as_deref())?.select(
-            "SELECT id, version, status, (SELECT coalesce(max(a.number), 0) FROM annotation a WHERE a.licence = licence.id) AS made \
+        let (sql, values) = self.of_job(job, job.after)?.select(
+            "SELECT entry, version, status, (SELECT coalesce(max(a.number), 0) FROM annotation a WHERE a.licence = entry) AS made \
              FROM licence",
-            &format!("ORDER BY id LIMIT {}", step.licences.len() + usize::from(step.last)),
+            &format!("ORDER BY entry LIMIT {}", step.licences.len() + usize::from(step.last)),
         );
         let found = tx.rows(sql, values).await?;
         if found.len() != step.licences.len() {
@@ -232,13 +235,14 @@ impl Store {
         let row = tx.row(sql, values![]).await?.ok_or_else(|| StoreError::corrupt("annotation", "no number"))?;
         let mut status_index: u32 = row.number("status_index")?;
 
-        let mut job = Job { changed: at, after: step.end().or(job.after.clone()), ..job.clone() };
-        let (mut versions, mut deeds, mut annotations) = (Vec::new(), Vec::new(), Vec::new());
+        let mut job = Job { changed: at, after: step.end().or(job.after), ..job.clone() };
+        let (mut versions, mut rows, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut deeds, mut annotations) = (Vec::new(), Vec::new());
         // Those with annotations: what these say in the status list changes.
         let (mut annotated, mut types) = (Vec::new(), BTreeMap::<_, u32>::new());
         for (row, (was, becomes)) in found.iter().zip(&step.licences) {
-            let (id, made): (&str, u32) = (row.get("id")?, row.number("made")?);
-            if id != was.licence || row.number::<u16>("version")? != was.version || status_of(row.get("status")?)? != was.status {
+            let (entry, made): (i64, u32) = (row.get("entry")?, row.number("made")?);
+            if entry != was.entry || row.number::<u16>("version")? != was.version || status_of(row.get("status")?)? != was.status {
                 return Ok(None);
             }
             let reissue = match becomes {
@@ -252,25 +256,34 @@ impl Store {
             let Reissue { successor: Successor { record, form }, statement, .. } = reissue;
             let Reissue { period, kid, layout_digest, .. } = *reissue;
             let version = record.version;
-            let new = NewAnnotation { licence: id, version, period, statement, kid, layout_digest, per_day: None };
+            let new = NewAnnotation { licence: &was.licence, version, period, statement, kid, layout_digest, per_day: None };
             let annotation = self.numbered(&act, &new, made + 1, status_index)?;
             status_index += 1;
-            versions.push(form.row(&act, id, version));
-            deeds.extend([reissued(id, was.sha256, form.sha256), annotation.recorded()]);
+            versions.push(form.row(&act, entry, version));
+            rows.push(annotation.row(entry));
+            entries.push(entry);
+            // One entry says both: the record before, and the record and the statement that are there now.
+            deeds.push(Deed {
+                action: "licence.reissue",
+                subject: Subject::Licence(entry, &was.licence),
+                before: Some(hex::encode(was.sha256)),
+                after: Some(format!("{} {}", hex::encode(form.sha256), hex::encode(statement.sha256))),
+            });
             if made > 0 {
-                annotated.push(was.licence.clone());
+                annotated.push(entry);
             }
             *types.entry(&was.licence_type).or_default() += 1;
             annotations.push(annotation);
         }
         tx.insert(PUT_VERSION, versions, "").await?;
-        for chunk in annotations.chunks(IDS_AT_ONCE) {
-            let sql = format!("UPDATE licence SET version = version + 1 WHERE id IN {}", placeholders(1, chunk.len()));
-            tx.run(sql, chunk.iter().map(|annotation| Value::from(&annotation.licence)).collect()).await?;
+        for chunk in entries.chunks(IDS_AT_ONCE) {
+            let sql = format!("UPDATE licence SET version = version + 1 WHERE entry IN {}", placeholders(1, chunk.len()));
+            tx.run(sql, chunk.iter().copied().map(Value::from).collect()).await?;
         }
         let seq = tx.audit(&act, deeds).await?;
         tx.list_status(&annotated, seq).await?;
-        tx.insert(PUT_ANNOTATION, annotations.iter().map(Annotation::row).collect(), "").await?;
+        tx.insert(PUT_ANNOTATION, rows, "").await?;
+        tx.sign(&Act::new("certpress", at), &signed.iter().filter_map(Signed::of).collect::<Vec<_>>()).await?;
         for (licence_type, count) in types {
             tx.tally(shanghai_date(at), licence_type, "issued", count).await?;
         }
@@ -281,7 +294,7 @@ impl Store {
         let reasons = serde_json::to_string(&job.reasons).map_err(|e| StoreError::corrupt("job.reasons", e))?;
         let sql = "UPDATE job SET done = $2, failed = $3, reasons = $4, after = $5, state = $6, changed = $7 WHERE id = $1";
         let (done, failed, state) = (job.done as i64, job.failed as i64, job.state.as_str());
-        tx.run(sql, values![&job.id, done, failed, reasons, job.after.clone(), state, at]).await?;
+        tx.run(sql, values![&job.id, done, failed, reasons, job.after, state, at]).await?;
         tx.commit().await?;
         Ok(Some((job, annotations)))
     }
@@ -293,7 +306,7 @@ impl Store {
         if tx.run(sql, values![id, act.at]).await? == 0 {
             return Err(StoreError::NotFound { what: "running job", id: id.to_owned() });
         }
-        tx.audit(act, vec![Deed { action: "job.stop", subject: id.to_owned(), ..Deed::default() }]).await?;
+        tx.audit(act, vec![Deed::of("job.stop", id)]).await?;
         tx.commit().await
     }
 
@@ -308,10 +321,10 @@ impl Store {
     }
 
     /// The licences of a job, in their order, after this one.
-    fn of_job(&self, job: &Job, after: Option<&str>) -> Result<Filter, StoreError> {
+    fn of_job(&self, job: &Job, after: Option<i64>) -> Result<Filter, StoreError> {
         let mut filter = self.filter(&job.search)?.1;
         if let Some(after) = after {
-            filter.following("id", after.into(), after);
+            filter.following(None, after);
         }
         Ok(filter)
     }

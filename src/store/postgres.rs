@@ -11,8 +11,11 @@ use super::disk::Disk;
 use super::sql::Database;
 use super::{Access, StoreError};
 
-const MIGRATIONS: [(&str, &str); 2] =
-    [("register", include_str!("migrations/postgres/0001_register.sql")), ("bulk", include_str!("migrations/postgres/0002_bulk.sql"))];
+const MIGRATIONS: [(&str, &str); 3] = [
+    ("register", include_str!("migrations/postgres/0001_register.sql")),
+    ("bulk", include_str!("migrations/postgres/0002_bulk.sql")),
+    ("nation", include_str!("migrations/postgres/0003_nation.sql")),
+];
 
 /// How long somebody waits for a connection, also while the server starts; a fifth of it at most between two attempts.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
-use super::audit::Deed;
+use super::audit::{Deed, Subject};
 use super::once::Begun;
 use super::search::folded;
 use super::sql::{IDS_AT_ONCE, Row, Tx, Value, placeholders, values};
@@ -71,6 +71,7 @@ pub enum LoadChange {
 /// What a licence is while records are being loaded.
 #[derive(Clone)]
 struct State {
+    entry: i64,
     version: u16,
     status: Status,
     loaded_status: Status,
@@ -140,7 +141,7 @@ impl Form {
     }
 
     /// The row of [`PUT_VERSION`].
-    pub fn row(&self, act: &Act, licence: &str, version: u16) -> Vec<Value> {
+    pub fn row(&self, act: &Act, licence: i64, version: u16) -> Vec<Value> {
         let [photo, signature] = [self.photo, self.signature].map(|digest| digest.map(Vec::from));
         values![licence, version, self.json.clone(), self.sha256, photo, signature, act.at, act.actor, act.reason]
     }
@@ -149,14 +150,19 @@ impl Form {
 /// The JSON of a filed record as the next version.
 pub(super) fn successor(licence: &str, json: &[u8], version: u16) -> Result<(Json, Vec<u8>), StoreError> {
     let mut value = parsed(licence, json)?;
-    value["version"] = version.into();
-    let json = canonical(&value);
+    let before = std::mem::replace(&mut value["version"], version.into());
+    // Of the names of a record this is the last, and nothing else in its JSON changes.
+    let json = match json.strip_suffix(format!("\"version\":{before}}}").as_bytes()) {
+        Some(rest) => [rest, format!("\"version\":{version}}}").as_bytes()].concat(),
+        None => canonical(&value),
+    };
     Ok((value, json))
 }
 
 const FILED: &str = "SELECT licence.*, r.version AS filed, r.record, r.sha256, r.at, r.actor, r.reason, \
-                     p.bytes AS photo, s.bytes AS signature FROM licence JOIN record_version r ON r.licence = licence.id \
-                     LEFT JOIN picture p ON p.sha256 = r.photo LEFT JOIN picture s ON s.sha256 = r.signature";
+                     p.bytes AS photo, s.bytes AS signature";
+const VERSIONS: &str = "JOIN record_version r ON r.licence = licence.entry \
+                        LEFT JOIN picture p ON p.sha256 = r.photo LEFT JOIN picture s ON s.sha256 = r.signature";
 
 impl Store {
     /// Loads records, each on its own merits, all in one transaction: hundreds at a time are much faster than one by one.
@@ -179,42 +185,45 @@ impl Store {
     async fn load_chunk(&self, tx: &mut Tx, act: &Act<'_>, records: &[Record]) -> Result<Vec<LoadOutcome>, StoreError> {
         let ids = records.iter().map(|r| self.licence_id(&r.licence_type, &r.number)).collect::<Result<Vec<_>, _>>()?;
         let mut states = states(tx, &ids).await?;
+        let sql = "SELECT coalesce(max(entry), 0) AS entry FROM licence";
+        let mut entries: i64 = tx.row(sql, values![]).await?.ok_or_else(|| StoreError::corrupt("licence", "no entry"))?.get("entry")?;
         let (mut outcomes, mut deeds, mut versions, mut pictures) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
         // Latest row per licence: a statement must not change a row twice.
         let (mut rows, mut changed) = (BTreeMap::new(), Vec::new());
-        for (record, id) in records.iter().zip(ids) {
-            let known = states.get(&id);
-            let (change, state, form) = match decide(record, known) {
+        for (record, id) in records.iter().zip(&ids) {
+            let known = states.get(id);
+            let (change, state, form) = match decide(record, known, entries + 1) {
                 Ok(decided) => decided,
                 Err(why) => {
                     let version = known.map_or(record.version, |state| state.version);
-                    outcomes.push(LoadOutcome { licence: id, version, change: LoadChange::Refused(why) });
+                    outcomes.push(LoadOutcome { licence: id.clone(), version, change: LoadChange::Refused(why) });
                     continue;
                 }
             };
             if change != LoadChange::Equal {
                 let before = known.map(State::word);
-                deeds.push(Deed { action: "licence.load", subject: id.clone(), before, after: Some(state.word()) });
+                entries = entries.max(state.entry);
+                deeds.push(Deed { action: "licence.load", subject: Subject::Licence(state.entry, id), before, after: Some(state.word()) });
                 if let Some(form) = form {
-                    versions.push(form.row(act, &id, state.version));
+                    versions.push(form.row(act, state.entry, state.version));
                     let Holder { photo, signature, .. } = &record.holder;
                     for (digest, picture) in [(form.photo, photo), (form.signature, signature)] {
                         pictures.extend(digest.zip(picture.as_deref()));
                     }
                 }
-                rows.insert(id.clone(), self.licence_row(&id, record, &state)?);
+                rows.insert(state.entry, self.licence_row(id, record, &state)?);
                 if known.is_some() {
-                    changed.push(id.clone());
+                    changed.push(state.entry);
                 }
             }
             outcomes.push(LoadOutcome { licence: id.clone(), version: state.version, change });
-            states.insert(id, state);
+            states.insert(id.clone(), state);
         }
         tx.insert(
-            "INSERT INTO licence (id, licence_type, number, serial, holder_key, holder_name, employer_name, employer_code, version, \
-             status, loaded_status, expires, number_key, name_key, employer_key)",
+            "INSERT INTO licence (entry, id, licence_type, number, serial, holder_key, holder_name, employer_name, employer_code, \
+             version, status, loaded_status, expires, number_key, name_key, employer_key)",
             rows.into_values().collect(),
-            "ON CONFLICT (id) DO UPDATE SET serial = excluded.serial, holder_key = excluded.holder_key, holder_name = \
+            "ON CONFLICT (entry) DO UPDATE SET serial = excluded.serial, holder_key = excluded.holder_key, holder_name = \
              excluded.holder_name, employer_name = excluded.employer_name, employer_code = excluded.employer_code, version = \
              excluded.version, status = excluded.status, loaded_status = excluded.loaded_status, expires = excluded.expires, \
              name_key = excluded.name_key, employer_key = excluded.employer_key",
@@ -232,20 +241,20 @@ impl Store {
 
     /// The licence with its record in force.
     pub async fn licence(&self, id: &str) -> Result<Option<Filed>, StoreError> {
-        let sql = format!("{FILED} WHERE r.version = licence.version AND id = $1");
+        let sql = format!("{FILED} FROM licence {VERSIONS} WHERE r.version = licence.version AND id = $1");
         self.database.row(sql, values![id]).await?.map(|row| filed(&row)).transpose()
     }
 
     /// The licence with its record in force, if it is that person's.
     pub async fn licence_of(&self, id_type: &str, id_number: &str, id: &str) -> Result<Option<Filed>, StoreError> {
-        let sql = format!("{FILED} WHERE r.version = licence.version AND id = $1 AND holder_key = $2");
+        let sql = format!("{FILED} FROM licence {VERSIONS} WHERE r.version = licence.version AND id = $1 AND holder_key = $2");
         let row = self.database.row(sql, values![id, self.holder_key(id_type, id_number)?]).await?;
         row.map(|row| filed(&row)).transpose()
     }
 
     /// The licence with any version of its record.
     pub async fn licence_version(&self, id: &str, version: u16) -> Result<Option<Filed>, StoreError> {
-        let sql = format!("{FILED} WHERE r.version = $2 AND id = $1");
+        let sql = format!("{FILED} FROM licence {VERSIONS} WHERE r.version = $2 AND id = $1");
         self.database.one(&sql, values![id, version]).await?.map(|row| filed(&row)).transpose()
     }
 
@@ -253,7 +262,11 @@ impl Store {
     pub async fn licence_versions(&self, wanted: &[(&str, u16)]) -> Result<Vec<Filed>, StoreError> {
         let mut found = Vec::with_capacity(wanted.len());
         for chunk in wanted.chunks(IDS_AT_ONCE / 2) {
-            let sql = format!("{FILED} WHERE (r.licence, r.version) IN (VALUES {})", placeholders(chunk.len(), 2));
+            let sql = format!(
+                "WITH wanted (licence, version) AS (VALUES {}) {FILED} \
+                 FROM wanted JOIN licence ON licence.id = wanted.licence {VERSIONS} WHERE r.version = wanted.version",
+                placeholders(chunk.len(), 2)
+            );
             let values = chunk.iter().flat_map(|&(licence, version)| values![licence, version]).collect();
             for row in self.database.rows(sql, values).await? {
                 found.push(filed(&row)?);
@@ -264,13 +277,14 @@ impl Store {
 
     /// The licence of that type and number, with its record in force.
     pub async fn licence_numbered(&self, licence_type: &str, number: &str) -> Result<Option<Filed>, StoreError> {
-        let sql = format!("{FILED} WHERE r.version = licence.version AND licence_type = $1 AND number = $2");
+        let sql = format!("{FILED} FROM licence {VERSIONS} WHERE r.version = licence.version AND licence_type = $1 AND number = $2");
         self.database.row(sql, values![licence_type, number]).await?.map(|row| filed(&row)).transpose()
     }
 
     /// All licences of a person, whatever their status, by type and number.
     pub async fn licences_of(&self, id_type: &str, id_number: &str) -> Result<Vec<Filed>, StoreError> {
-        let sql = format!("{FILED} WHERE r.version = licence.version AND holder_key = $1 ORDER BY licence_type, number");
+        let sql =
+            format!("{FILED} FROM licence {VERSIONS} WHERE r.version = licence.version AND holder_key = $1 ORDER BY licence_type, number");
         let key = self.holder_key(id_type, id_number)?;
         self.database.rows(sql, values![key]).await?.iter().map(filed).collect()
     }
@@ -288,16 +302,16 @@ impl Store {
             Begun::Before(answer) => return Ok(answer),
             Begun::Now(tx) => tx,
         };
-        let mut changed = tx.licence(licence).await?;
+        let (entry, mut changed) = tx.licence(licence).await?;
         let from = std::mem::replace(&mut changed.status, to);
         if !may_become(from, to) {
             return Err(StoreError::NotAllowed { from, to });
         }
-        tx.run("UPDATE licence SET status = $2 WHERE id = $1", values![licence, to.as_str()]).await?;
+        tx.run("UPDATE licence SET status = $2 WHERE entry = $1", values![entry, to.as_str()]).await?;
         let word = |status: Status| Some(status.as_str().to_owned());
-        let deed = Deed { action: "licence.status", subject: licence.to_owned(), before: word(from), after: word(to) };
+        let deed = Deed { action: "licence.status", subject: Subject::Licence(entry, licence), before: word(from), after: word(to) };
         let seq = tx.audit(act, vec![deed]).await?;
-        tx.list_status(&[licence.to_owned()], seq).await?;
+        tx.list_status(&[entry], seq).await?;
         tx.done(act, changed).await
     }
 
@@ -318,6 +332,7 @@ impl Store {
     fn licence_row(&self, id: &str, record: &Record, state: &State) -> Result<Vec<Value>, StoreError> {
         let employer = record.employer.as_ref();
         Ok(values![
+            state.entry,
             id,
             &record.licence_type,
             &record.number,
@@ -338,27 +353,31 @@ impl Store {
 }
 
 impl Tx {
-    /// The licence as it is now, and for as long as this transaction lasts.
-    pub(super) async fn licence(&mut self, id: &str) -> Result<Licence, StoreError> {
+    /// The licence as it is now, and for as long as this transaction lasts, with its number inside.
+    pub(super) async fn licence(&mut self, id: &str) -> Result<(i64, Licence), StoreError> {
         let row = self.row("SELECT * FROM licence WHERE id = $1", values![id]).await?;
-        licence(&row.ok_or_else(|| StoreError::NotFound { what: "licence", id: id.to_owned() })?)
+        let row = row.ok_or_else(|| StoreError::NotFound { what: "licence", id: id.to_owned() })?;
+        Ok((row.get("entry")?, licence(&row)?))
     }
 
     pub(super) async fn reissue(&mut self, act: &Act<'_>, id: &str) -> Result<Licence, StoreError> {
-        let mut licence = self.licence(id).await?;
+        let (entry, mut licence) = self.licence(id).await?;
         if licence.status != Status::Valid {
             return Err(StoreError::NotInForce { licence: id.to_owned(), status: licence.status });
         }
         let sql = "SELECT record, sha256, photo, signature FROM record_version WHERE licence = $1 AND version = $2";
-        let row = self.row(sql, values![id, licence.version]).await?.ok_or_else(|| StoreError::corrupt(id, "no record"))?;
+        let row = self.row(sql, values![entry, licence.version]).await?.ok_or_else(|| StoreError::corrupt(id, "no record"))?;
         licence.version = next_version(licence.version).ok_or_else(|| StoreError::VersionsUsedUp(id.to_owned()))?;
         let (_, json) = successor(id, row.get("record")?, licence.version)?;
         let sha256 = Sha256::digest(&json).into();
         let form = Form { json, sha256, photo: row.maybe_array("photo")?, signature: row.maybe_array("signature")? };
-        self.insert(PUT_VERSION, vec![form.row(act, id, licence.version)], "").await?;
-        self.run("UPDATE licence SET version = $2 WHERE id = $1", values![id, licence.version]).await?;
-        let seq = self.audit(act, vec![reissued(id, row.array("sha256")?, sha256)]).await?;
-        self.list_status(&[id.to_owned()], seq).await?;
+        self.insert(PUT_VERSION, vec![form.row(act, entry, licence.version)], "").await?;
+        self.run("UPDATE licence SET version = $2 WHERE entry = $1", values![entry, licence.version]).await?;
+        let before: [u8; 32] = row.array("sha256")?;
+        let [before, after] = [before, sha256].map(|sha256| Some(hex::encode(sha256)));
+        let deed = Deed { action: "licence.reissue", subject: Subject::Licence(entry, id), before, after };
+        let seq = self.audit(act, vec![deed]).await?;
+        self.list_status(&[entry], seq).await?;
         Ok(licence)
     }
 }
@@ -369,15 +388,14 @@ const LOAD_CHUNK: usize = 250;
 const NO_END: &str = "9999-12-31";
 pub(super) const PUT_VERSION: &str = "INSERT INTO record_version (licence, version, record, sha256, photo, signature, at, actor, reason)";
 
-/// For the audit trail: the record before and after.
-pub(super) fn reissued(licence: &str, before: [u8; 32], after: [u8; 32]) -> Deed<'static> {
-    let [before, after] = [before, after].map(|sha256| Some(hex::encode(sha256)));
-    Deed { action: "licence.reissue", subject: licence.to_owned(), before, after }
-}
-
-/// What becomes of a licence when a record is loaded, and what to file if it is a new version; or why it must not be.
-fn decide(record: &Record, known: Option<&State>) -> Result<(LoadChange, State, Option<Form>), String> {
-    let loaded = |version, status, sha256| State { version, status, loaded_status: record.status, serial: record.serial.clone(), sha256 };
+/// What becomes of a licence when a record is loaded, and what to file if it is a new version; or why it must not be. One
+/// that is not known becomes the entry `next`.
+fn decide(record: &Record, known: Option<&State>, next: i64) -> Result<(LoadChange, State, Option<Form>), String> {
+    let entry = known.map_or(next, |known| known.entry);
+    let loaded = |version, status, sha256| {
+        let (loaded_status, serial) = (record.status, record.serial.clone());
+        State { entry, version, status, loaded_status, serial, sha256 }
+    };
     let Some(known) = known else {
         let form = Form::of(record, record.version);
         return Ok((LoadChange::New, loaded(record.version, record.status, form.sha256), Some(form)));
@@ -430,12 +448,13 @@ fn canonical(value: &impl Serialize) -> Vec<u8> {
 
 async fn states(tx: &mut Tx, ids: &[String]) -> Result<BTreeMap<String, State>, StoreError> {
     let sql = format!(
-        "SELECT id, serial, status, loaded_status, licence.version, sha256 FROM licence \
-         JOIN record_version r ON r.licence = id AND r.version = licence.version WHERE id IN {}",
+        "SELECT entry, id, serial, status, loaded_status, licence.version, sha256 FROM licence \
+         JOIN record_version r ON r.licence = entry AND r.version = licence.version WHERE id IN {}",
         placeholders(1, ids.len())
     );
     let state = |row: &Row| {
         let state = State {
+            entry: row.get("entry")?,
             version: row.number("version")?,
             status: status_of(row.get("status")?)?,
             loaded_status: status_of(row.get("loaded_status")?)?,

@@ -71,15 +71,16 @@ impl Store {
     pub async fn search(&self, search: &Search) -> Result<Page<Licence>, StoreError> {
         let limit = search.limit.unwrap_or(50).clamp(1, 500) as usize;
         let (lead, mut filter) = self.filter(search)?;
-        // A column that must equal something leaves the order to the id.
-        let lead = if matches!(lead, "number_key" | "name_key" | "employer_key" | "expires") { lead } else { "id" };
+        // A column that must equal something leaves the order to that of arrival.
+        let lead = Some(lead).filter(|lead| matches!(*lead, "number_key" | "name_key" | "employer_key" | "expires"));
         if let Some(after) = &search.after {
-            let sql = format!("SELECT {lead} AS lead FROM licence WHERE id = $1");
+            let sql = format!("SELECT entry, {} AS lead FROM licence WHERE id = $1", lead.unwrap_or("id"));
             let row = self.database.row(sql, values![after]).await?;
             let row = row.ok_or_else(|| StoreError::NotFound { what: "page after", id: after.clone() })?;
-            filter.following(lead, Value::from(row.get::<String>("lead")?), after);
+            let (entry, last) = (row.get("entry")?, row.get("lead")?);
+            filter.following(lead.map(|lead| (lead, last)), entry);
         }
-        let order = if lead == "id" { "id".to_owned() } else { format!("{lead}, id") };
+        let order = lead.map_or("entry".to_owned(), |lead| format!("{lead}, entry"));
         let (sql, values) = filter.select("SELECT * FROM licence", &format!("ORDER BY {order} LIMIT {}", limit + 1));
         let rows = self.database.rows(sql, values).await?;
         let items = rows.iter().take(limit).map(licence).collect::<Result<Vec<_>, _>>()?;
@@ -130,7 +131,7 @@ impl Store {
         } else if search.licence_type.is_some() {
             "licence_type"
         } else {
-            "id"
+            "entry"
         };
         // Only the leading column may choose an index; as an expression a column has none, in either database.
         let column = |name: &'static str| if name == lead { name.to_owned() } else { format!("{name} || ''") };
@@ -191,9 +192,14 @@ pub(super) struct Filter {
 impl Filter {
     /// `column operator value`, where there is a value.
     pub fn all_of(&mut self, condition: &str, value: Option<impl Into<Value>>) {
+        self.holding(value, |place| format!("{condition} {place}"));
+    }
+
+    /// A condition on a value, where there is one, of which it is told the place.
+    pub fn holding(&mut self, value: Option<impl Into<Value>>, condition: impl FnOnce(&str) -> String) {
         if let Some(value) = value {
             self.values.push(value.into());
-            self.conditions.push(format!("{condition} ${}", self.values.len()));
+            self.conditions.push(condition(&format!("${}", self.values.len())));
         }
     }
 
@@ -206,19 +212,17 @@ impl Filter {
         }
     }
 
-    /// Only what comes after (last, id) in the order of (column, id).
-    pub fn following(&mut self, column: &str, last: Value, id: &str) {
-        if column == "id" {
-            return self.all_of("id >", Some(id));
+    /// Only what comes after this entry; after (last, entry) where a column leads the order.
+    pub fn following(&mut self, lead: Option<(&str, String)>, entry: i64) {
+        let Some((column, last)) = lead else { return self.all_of("entry >", Some(entry)) };
+        // That page was another search's.
+        if self.begin.as_ref().is_some_and(|(_, begin)| last < *begin) {
+            return;
         }
-        match (&self.begin, &last) {
-            // That page was another search's.
-            (Some((_, begin)), Value::Text(Some(last))) if last < begin => return,
-            _ => self.begin = None,
-        }
-        self.values.extend([last, Value::from(id)]);
+        self.begin = None;
+        self.values.extend([Value::from(last), Value::from(entry)]);
         let places = self.values.len();
-        self.conditions.push(format!("({column}, id) > (${}, ${places})", places - 1));
+        self.conditions.push(format!("({column}, entry) > (${}, ${places})", places - 1));
     }
 
     pub fn select(mut self, select: &str, tail: &str) -> (String, Vec<Value>) {

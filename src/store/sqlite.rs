@@ -13,8 +13,11 @@ use super::disk::Disk;
 use super::sql::{Database, Value};
 use super::{Access, StoreError};
 
-const MIGRATIONS: [(&str, &str); 2] =
-    [("register", include_str!("migrations/sqlite/0001_register.sql")), ("bulk", include_str!("migrations/sqlite/0002_bulk.sql"))];
+const MIGRATIONS: [(&str, &str); 3] = [
+    ("register", include_str!("migrations/sqlite/0001_register.sql")),
+    ("bulk", include_str!("migrations/sqlite/0002_bulk.sql")),
+    ("nation", include_str!("migrations/sqlite/0003_nation.sql")),
+];
 
 /// How long somebody waits for their turn to write: less than a request may take, so that it is told why.
 const PATIENCE: Duration = Duration::from_secs(15);

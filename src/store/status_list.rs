@@ -50,18 +50,19 @@ impl Store {
 }
 
 impl Tx {
-    /// Brings the list up to date for licences that have changed. `seq` is the audit entry of the change.
-    pub(super) async fn list_status(&mut self, licences: &[String], seq: i64) -> Result<(), StoreError> {
+    /// Brings the list up to date for licences (by their numbers inside) that have changed. `seq` is the audit entry of the change.
+    pub(super) async fn list_status(&mut self, licences: &[i64], seq: i64) -> Result<(), StoreError> {
         for chunk in licences.chunks(IDS_AT_ONCE) {
             let places = placeholders(1, chunk.len() + 1);
             let sql = format!(
                 "INSERT INTO status_list (status_index, standing, changed) \
                  SELECT a.status_index, CASE WHEN l.status = 'suspended' THEN 2 WHEN l.status <> 'valid' THEN 3 \
-                 WHEN a.version < l.version THEN 1 ELSE 0 END, $1 FROM annotation a JOIN licence l ON l.id = a.licence \
-                 WHERE a.licence IN ({} ON CONFLICT (status_index) DO UPDATE SET standing = excluded.standing, changed = excluded.changed",
+                 WHEN a.version < l.version THEN 1 ELSE 0 END, $1 FROM annotation a JOIN licence l ON l.entry = a.licence \
+                 WHERE a.licence IN ({} ON CONFLICT (status_index) DO UPDATE SET standing = excluded.standing, changed = excluded.changed \
+                 WHERE status_list.standing <> excluded.standing",
                 places.strip_prefix("($1, ").expect("at least one licence")
             );
-            let values = std::iter::once(Value::from(seq)).chain(chunk.iter().map(Value::from)).collect();
+            let values = std::iter::once(Value::from(seq)).chain(chunk.iter().copied().map(Value::from)).collect();
             self.run(sql, values).await?;
         }
         Ok(())

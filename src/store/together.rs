@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::ToSpan as _;
 use tokio::sync::oneshot;
 
-use super::annotations::{IssuedFile, PUT_ANNOTATION};
+use super::annotations::{IssuedFile, PUT_ANNOTATION, Signed};
 use super::audit::Deed;
 use super::disk::Mark;
 use super::once::{KEPT_HOURS, same_request};
@@ -34,7 +34,7 @@ pub(super) enum What {
     /// An annotation that has no numbers yet, and how many a day are accepted.
     Record(Box<Annotation>, Option<u32>),
     /// The digits of a recorded annotation.
-    Sign { annotation: String, digits: String },
+    Sign { status_index: u32, id: String, digits: String },
     /// A file that was made.
     Issue(IssuedFile),
 }
@@ -154,15 +154,10 @@ impl Writing {
 /// An answer for each step, in their order; what a step is refused for says nothing of the others.
 async fn write(database: &Database, index_key: IndexKey, steps: &[Step]) -> Result<Vec<Answer>, StoreError> {
     let mut tx = database.write().await?;
-    let mut deeds = Vec::with_capacity(steps.len());
     let mut written = HashMap::with_capacity(steps.len());
-    let numbered = || steps.iter().enumerate();
-    record(&mut tx, index_key, numbered(), &mut written, &mut deeds).await?;
-    sign(&mut tx, numbered(), &mut written, &mut deeds).await?;
-    issue(&mut tx, numbered(), &mut written, &mut deeds).await?;
-    if !deeds.is_empty() {
-        tx.audit_all(deeds).await?;
-    }
+    record(&mut tx, index_key, steps, &mut written).await?;
+    sign(&mut tx, steps, &mut written).await?;
+    issue(&mut tx, steps, &mut written).await?;
     let mark = tx.committed().await?;
     let answer = |step| {
         let written = written.remove(&step).unwrap_or_else(|| Err(StoreError::corrupt("step", "nothing was written")));
@@ -171,10 +166,13 @@ async fn write(database: &Database, index_key: IndexKey, steps: &[Step]) -> Resu
     Ok((0..steps.len()).map(answer).collect())
 }
 
+/// By the place of the step.
 type Outcomes = HashMap<usize, Result<Written, StoreError>>;
 
 /// A licence, as far as recording an annotation needs it.
 struct State {
+    /// Its number inside.
+    entry: i64,
     version: u16,
     status: Status,
     licence_type: String,
@@ -182,14 +180,9 @@ struct State {
     made: u32,
 }
 
-async fn record<'s>(
-    tx: &mut Tx,
-    index_key: IndexKey,
-    steps: impl Iterator<Item = (usize, &'s Step)>,
-    outcomes: &mut Outcomes,
-    deeds: &mut Vec<(Act<'s>, Deed<'s>)>,
-) -> Result<(), StoreError> {
-    let wanted: Vec<_> = steps
+async fn record(tx: &mut Tx, index_key: IndexKey, steps: &[Step], outcomes: &mut Outcomes) -> Result<(), StoreError> {
+    let wanted: Vec<_> = (0..)
+        .zip(steps)
         .filter_map(|(place, step)| match &step.deed {
             What::Record(draft, per_day) => Some((place, step.act(), &**draft, *per_day)),
             _ => None,
@@ -200,7 +193,7 @@ async fn record<'s>(
     let mut before = before(tx, wanted.iter().filter_map(|(_, act, ..)| Some((act.actor, act.once?.key)))).await?;
     let (mut states, mut status_index) = states(tx, wanted.iter().map(|(_, _, draft, _)| draft.licence.as_str()).collect()).await?;
 
-    let (mut rows, mut tally, mut kept) = (Vec::new(), BTreeMap::<_, u32>::new(), Vec::new());
+    let (mut rows, mut tally, mut kept, mut recorded) = (Vec::new(), BTreeMap::<_, u32>::new(), Vec::new(), Vec::new());
     // On how many days each licence was annotated how often; only asked for where the policy counts.
     let mut days = HashMap::new();
     for (place, act, draft, per_day) in wanted {
@@ -222,7 +215,7 @@ async fn record<'s>(
         if let Some(limit) = per_day {
             let made = match days.get(&(&draft.licence, day)) {
                 Some(made) => *made,
-                None => tx.made_on(&draft.licence, day).await?,
+                None => tx.made_on(&draft.licence, act.at).await?,
             };
             let accepted = made < limit;
             days.insert((&draft.licence, day), made + u32::from(accepted));
@@ -235,8 +228,8 @@ async fn record<'s>(
         let annotation = draft.clone().numbered(index_key, state.made, status_index)?;
         status_index += 1;
         *tally.entry((day, state.licence_type.clone())).or_default() += 1;
-        rows.push(annotation.row());
-        deeds.push((act, annotation.recorded()));
+        rows.push(annotation.row(state.entry));
+        recorded.push((act, annotation.id.clone(), hex::encode(annotation.statement.sha256)));
         if let Some((key, once)) = key {
             let answer = serde_json::to_vec(&annotation.id).map_err(|e| StoreError::corrupt("idempotency.answer", e))?;
             kept.push(values![act.actor, once.key, once.request, answer, act.at]);
@@ -253,7 +246,11 @@ async fn record<'s>(
         tx.run("DELETE FROM idempotency WHERE at < $1", values![kept_since]).await?;
         tx.insert("INSERT INTO idempotency (actor, key, request, answer, at)", kept, "").await?;
     }
-    Ok(())
+    let acts = recorded.iter().map(|(act, id, statement)| {
+        let deed = Deed { after: Some(statement.clone()), ..Deed::of("annotation.record", id) };
+        (*act, vec![deed])
+    });
+    tx.audit_all(acts.collect()).await.map(drop)
 }
 
 /// The requests and answers that are kept under these keys.
@@ -281,68 +278,46 @@ async fn before<'k>(
 async fn states(tx: &mut Tx, licences: HashSet<&str>) -> Result<(HashMap<String, State>, u32), StoreError> {
     let licences = padded(licences.into_iter().collect());
     let sql = format!(
-        "SELECT id, version, status, licence_type, (SELECT coalesce(max(a.number), 0) FROM annotation a WHERE a.licence = licence.id) AS made, \
+        "SELECT entry, id, version, status, licence_type, \
+         (SELECT coalesce(max(a.number), 0) FROM annotation a WHERE a.licence = licence.entry) AS made, \
          (SELECT coalesce(max(status_index) + 1, 0) FROM annotation) AS next FROM licence WHERE id IN {}",
         placeholders(1, licences.len())
     );
     let (mut states, mut next) = (HashMap::with_capacity(licences.len()), 0);
     for row in tx.few(sql, licences.into_iter().map(Value::from).collect()).await? {
-        let (version, made) = (row.number("version")?, row.number("made")?);
-        let state = State { version, status: status_of(row.get("status")?)?, licence_type: row.get("licence_type")?, made };
+        let (entry, version, made) = (row.get("entry")?, row.number("version")?, row.number("made")?);
+        let state = State { entry, version, status: status_of(row.get("status")?)?, licence_type: row.get("licence_type")?, made };
         states.insert(row.get("id")?, state);
         next = row.number("next")?;
     }
     Ok((states, next))
 }
 
-async fn sign<'s>(
-    tx: &mut Tx,
-    steps: impl Iterator<Item = (usize, &'s Step)>,
-    outcomes: &mut Outcomes,
-    deeds: &mut Vec<(Act<'s>, Deed<'s>)>,
-) -> Result<(), StoreError> {
-    let wanted: Vec<_> = steps
-        .filter_map(|(place, step)| match &step.deed {
-            What::Sign { annotation, digits } => Some((place, step.act(), annotation.as_str(), digits.as_str())),
-            _ => None,
-        })
-        .collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let mut known = tx.signatures(wanted.iter().map(|&(_, _, annotation, _)| annotation)).await?;
-    let mut rows = Vec::with_capacity(wanted.len());
-    for (place, act, annotation, digits) in wanted {
-        let same = match known.get(annotation) {
-            Some(before) => before == digits,
-            None => {
-                known.insert(annotation.to_owned(), digits.to_owned());
-                rows.push(values![annotation, digits, act.at]);
-                deeds.push((act, Deed { action: "annotation.sign", subject: annotation.to_owned(), ..Deed::default() }));
-                true
-            }
-        };
-        let conflict = || StoreError::Conflict { what: "signature".to_owned(), annotation: annotation.to_owned() };
-        outcomes.insert(place, if same { Ok(Written::Done) } else { Err(conflict()) });
-    }
-    tx.insert("INSERT INTO signature (annotation, digits, at)", rows, "").await
+async fn sign(tx: &mut Tx, steps: &[Step], outcomes: &mut Outcomes) -> Result<(), StoreError> {
+    let signed = (0..).zip(steps).filter_map(|(place, step)| match &step.deed {
+        What::Sign { status_index, id, digits } => Some((place, Signed { status_index: *status_index, id, digits })),
+        _ => None,
+    });
+    let (places, signed): (Vec<usize>, Vec<_>) = signed.unzip();
+    // All by this program: they are one act, and one entry of the trail.
+    let Some(first) = places.first() else { return Ok(()) };
+    let answers = tx.sign_each(&steps[*first].act(), &signed).await?;
+    outcomes.extend(places.into_iter().zip(answers).map(|(place, answer)| (place, answer.map(|()| Written::Done))));
+    Ok(())
 }
 
-async fn issue<'s>(
-    tx: &mut Tx,
-    steps: impl Iterator<Item = (usize, &'s Step)>,
-    outcomes: &mut Outcomes,
-    deeds: &mut Vec<(Act<'s>, Deed<'s>)>,
-) -> Result<(), StoreError> {
-    let wanted: Vec<_> = steps
-        .filter_map(|(place, step)| match &step.deed {
-            What::Issue(file) => Some((place, step.act(), file)),
-            _ => None,
-        })
-        .collect();
-    let files: Vec<_> = wanted.iter().map(|&(_, act, file)| (act, file)).collect();
-    for ((place, ..), same) in wanted.iter().zip(tx.put_files(&files, deeds).await?) {
-        outcomes.insert(*place, same.map(|()| Written::Done));
+async fn issue(tx: &mut Tx, steps: &[Step], outcomes: &mut Outcomes) -> Result<(), StoreError> {
+    let issued = (0..).zip(steps).filter_map(|(place, step)| match &step.deed {
+        What::Issue(file) => Some((place, file)),
+        _ => None,
+    });
+    let (places, files): (Vec<usize>, Vec<_>) = issued.unzip();
+    let mut acts = Vec::with_capacity(files.len());
+    for ((place, file), answer) in places.into_iter().zip(&files).zip(tx.put_files(&files).await?) {
+        if let Ok(true) = answer {
+            acts.push((steps[place].act(), vec![file.issued()]));
+        }
+        outcomes.insert(place, answer.map(|_| Written::Done));
     }
-    Ok(())
+    tx.audit_all(acts).await.map(drop)
 }

@@ -39,10 +39,10 @@ pub async fn an_annotation_is_recorded_then_signed(place: Place) {
 
     let file = IssuedFile { annotation: recorded.id.clone(), format: "pdf".into(), sha256: [9; 32], bytes: 12345, at: at(2) };
     for _ in 0..2 {
-        store.complete(&clerk(2), &recorded.id, "0123").await.unwrap();
+        store.complete(&clerk(2), &recorded, "0123").await.unwrap();
         store.put_file(&clerk(2), &file).await.unwrap();
     }
-    let conflict = store.complete(&clerk(3), &recorded.id, "0124").await.unwrap_err();
+    let conflict = store.complete(&clerk(3), &recorded, "0124").await.unwrap_err();
     assert!(matches!(conflict, StoreError::Conflict { .. }), "{conflict}");
     let other = IssuedFile { sha256: [8; 32], ..file.clone() };
     assert!(matches!(store.put_file(&clerk(3), &other).await, Err(StoreError::Conflict { .. })));

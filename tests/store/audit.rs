@@ -32,7 +32,9 @@ pub async fn nothing_can_be_changed_or_taken_away(place: Place) {
     let store = place.open().await;
     loaded(&store, record(1, json!({}))).await;
     for sql in [
-        "UPDATE audit SET actor = 'somebody'",
+        "UPDATE audit SET action = 'nothing'",
+        "UPDATE act SET actor = 'somebody'",
+        "DELETE FROM act",
         "DELETE FROM audit",
         "UPDATE record_version SET actor = 'somebody'",
         "DELETE FROM record_version",
@@ -48,20 +50,33 @@ pub async fn tampering_shows(place: Place) {
         loaded(&store, record(n, json!({}))).await;
     }
     let without_guard = if place.is_sqlite() {
-        "DROP TRIGGER audit_update; DROP TRIGGER audit_delete; DROP TRIGGER record_version_update"
+        "DROP TRIGGER audit_update; DROP TRIGGER audit_delete; DROP TRIGGER act_update; DROP TRIGGER record_version_update"
     } else {
-        "DROP TRIGGER audit_append_only ON audit; DROP TRIGGER record_version_append_only ON record_version"
+        "DROP TRIGGER audit_append_only ON audit; DROP TRIGGER act_append_only ON act; \
+         DROP TRIGGER record_version_append_only ON record_version"
     };
     place.meddle(without_guard).await.unwrap();
     let verify = async || store.audit_verify().await.unwrap();
     assert_eq!(verify().await.tampered, None);
     place
-        .meddle("UPDATE record_version SET actor = 'x', record = sha256 WHERE licence = (SELECT subject FROM audit WHERE seq = 2)")
+        .meddle("UPDATE record_version SET actor = 'x', record = sha256 WHERE licence = (SELECT licence FROM audit WHERE seq = 2)")
         .await
         .unwrap();
     assert!(matches!(verify().await.tampered, Some(Tampered::Record { version: 1, .. })));
-    place.meddle("UPDATE audit SET actor = 'somebody' WHERE seq = 4").await.unwrap();
-    assert_eq!(verify().await.tampered, Some(Tampered::Changed { seq: 4 }));
+    for (there, and_back) in [
+        ("UPDATE act SET actor = 'somebody' WHERE first = 4", "UPDATE act SET actor = 'clerk-7' WHERE first = 4"),
+        ("UPDATE act SET at = at + 1 WHERE first = 4", "UPDATE act SET at = at - 1 WHERE first = 4"),
+        ("UPDATE act SET reason = '' WHERE first = 4", "UPDATE act SET reason = NULL WHERE first = 4"),
+        ("UPDATE audit SET act = 3, action = 'x' WHERE seq = 4", "UPDATE audit SET act = 4, action = 'licence.load' WHERE seq = 4"),
+        ("UPDATE audit SET before = '' WHERE seq = 4", "UPDATE audit SET before = NULL WHERE seq = 4"),
+        ("UPDATE audit SET licence = 3 WHERE seq = 4", "UPDATE audit SET licence = 4 WHERE seq = 4"),
+        ("UPDATE licence SET id = id || 'x' WHERE entry = 4", "UPDATE licence SET id = substr(id, 1, 32) WHERE entry = 4"),
+        ("UPDATE audit SET hash = (SELECT hash FROM audit WHERE seq = 3) WHERE seq = 4", "SELECT 1"),
+    ] {
+        place.meddle(there).await.unwrap();
+        assert_eq!(verify().await.tampered, Some(Tampered::Changed { seq: 4 }), "{there}");
+        place.meddle(and_back).await.unwrap();
+    }
     place.meddle("DELETE FROM audit WHERE seq = 2").await.unwrap();
     let report = verify().await;
     assert_eq!((report.entries, report.tampered), (1, Some(Tampered::Missing { seq: 2 })));

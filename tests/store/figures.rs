@@ -45,12 +45,12 @@ async fn annotate(store: &Arc<Store>, kind: &str) {
                     let annotation = super::annotations::annotate(&store, &licence.id, n).await.unwrap();
                     let file = IssuedFile {
                         sha256: annotation.statement.sha256,
-                        annotation: annotation.id,
+                        annotation: annotation.id.clone(),
                         format: "pdf".into(),
                         bytes: 1,
                         at: annotation.at,
                     };
-                    store.complete(&clerk(n), &file.annotation, "1").await.unwrap();
+                    store.complete(&clerk(n), &annotation, "1").await.unwrap();
                     store.put_file(&clerk(n), &file).await.unwrap();
                     worst = worst.max(began.elapsed());
                 }

@@ -46,11 +46,11 @@ async fn thought(store: &Store, job: &Job, seconds: i64, most: u32) -> Step {
 }
 
 /// Takes the oldest running job a step on; none when there is none.
-async fn step(store: &Store, seconds: i64, most: u32) -> Option<(Job, Vec<Annotation>)> {
+pub async fn step(store: &Store, seconds: i64, most: u32) -> Option<(Job, Vec<Annotation>)> {
     loop {
         let job = store.running_job().await.unwrap()?;
         // Another node may have been faster.
-        if let Some(taken) = store.step_job(&job, &thought(store, &job, seconds, most).await).await.unwrap() {
+        if let Some(taken) = store.step_job(&job, &thought(store, &job, seconds, most).await, &[]).await.unwrap() {
             return Some(taken);
         }
     }
@@ -103,16 +103,16 @@ pub async fn a_step_that_no_longer_holds_changes_nothing(place: Place) {
     let job = store.create_job(&clerk(2), &Search::default(), &[]).await.unwrap();
     let step = thought(&store, &job, 3, 50).await;
     store.change_status(&clerk(4), &ids[5], Status::Suspended).await.unwrap();
-    assert!(store.step_job(&job, &step).await.unwrap().is_none(), "a licence was suspended meanwhile");
+    assert!(store.step_job(&job, &step, &[]).await.unwrap().is_none(), "a licence was suspended meanwhile");
     let step = thought(&store, &job, 5, 50).await;
     store.load(&clerk(6), &[record(40, json!({}))]).await.unwrap();
-    assert!(store.step_job(&job, &step).await.unwrap().is_none(), "a licence came meanwhile");
+    assert!(store.step_job(&job, &step, &[]).await.unwrap().is_none(), "a licence came meanwhile");
     assert_eq!(versions(&store, &ids).await, [1; 40]);
     assert!(store.unsigned(0, 1).await.unwrap().is_empty());
     let step = thought(&store, &job, 7, 50).await;
-    let (done, _) = store.step_job(&job, &step).await.unwrap().unwrap();
+    let (done, _) = store.step_job(&job, &step, &[]).await.unwrap().unwrap();
     assert_eq!((done.done, done.failed, done.state), (39, 2, JobState::Finished));
-    assert!(store.step_job(&job, &step).await.unwrap().is_none(), "the same again is nothing");
+    assert!(store.step_job(&job, &step, &[]).await.unwrap().is_none(), "the same again is nothing");
 }
 
 pub async fn two_nodes_share_a_job(place: Place) {
