@@ -137,6 +137,7 @@ on_both! {
     crate::annotations::the_policy_limits_a_day as the_policy_limits_a_day,
     crate::annotations::fifty_at_once_have_fifty_numbers as fifty_at_once_have_fifty_numbers,
     crate::annotations::fifty_times_the_same_is_one as fifty_times_the_same_is_one,
+    crate::annotations::steps_that_come_together_do_not_stand_in_for_each_other as steps_that_come_together_do_not_stand_in_for_each_other,
     crate::annotations::the_history_is_searched_by_time as the_history_is_searched_by_time,
     crate::annotations::the_status_list_follows as the_status_list_follows,
     crate::search::beginnings_find_and_pages_are_whole as beginnings_find_and_pages_are_whole,

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::audit::Deed;
 use super::records::{Filed, filed, licence};
-use super::sql::{IDS_AT_ONCE, Row, Tx, Value, padded, placeholders, values};
+use super::sql::{IDS_AT_ONCE, Insertion, Row, Tx, Value, padded, placeholders, values};
 use super::together::{MOST, Step, What, Written};
 use super::{Act, IndexKey, Licence, Store, StoreError};
 use crate::annotation::{Cap, UsePeriod};
@@ -136,10 +136,12 @@ impl Store {
     pub async fn complete_all(&self, act: &Act<'_>, signed: &[Annotation], files: &[IssuedFile]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         tx.sign(act, &signed.iter().filter_map(Signed::of).collect::<Vec<_>>()).await?;
+        let (put, insertion) = tx.putting(&files.iter().collect::<Vec<_>>()).await?;
         let mut deeds = Vec::with_capacity(files.len());
-        for (file, put) in files.iter().zip(tx.put_files(&files.iter().collect::<Vec<_>>()).await?) {
+        for (file, put) in files.iter().zip(put) {
             deeds.extend(put?.then(|| file.issued()));
         }
+        tx.insert_all(vec![insertion]).await?;
         tx.audit(act, deeds).await?;
         tx.commit().await
     }
@@ -319,6 +321,15 @@ pub(super) struct Signed<'a> {
     pub digits: &'a str,
 }
 
+/// Signatures that are to be kept.
+pub(super) struct Signing<'a> {
+    /// For each whether it agrees with what is kept.
+    pub answers: Vec<Result<(), StoreError>>,
+    pub insertion: Insertion,
+    /// None when all are kept already.
+    pub deed: Option<Deed<'a>>,
+}
+
 impl IssuedFile {
     /// For the audit trail.
     pub(super) fn issued(&self) -> Deed<'_> {
@@ -343,21 +354,24 @@ impl Tx {
 
     /// Keeps signatures. Those that are kept already must be the same.
     pub(super) async fn sign(&mut self, act: &Act<'_>, signed: &[Signed<'_>]) -> Result<(), StoreError> {
-        let mut conflicts = self.sign_each(act, signed).await?.into_iter();
-        conflicts.find(Result::is_err).unwrap_or(Ok(()))
+        let Signing { answers, insertion, deed } = self.signing(act, signed).await?;
+        answers.into_iter().collect::<Result<(), _>>()?;
+        self.insert_all(vec![insertion]).await?;
+        self.audit(act, deed.into_iter().collect()).await.map(drop)
     }
 
-    /// The same, with an answer for each: those that agree with what is kept are kept.
-    pub(super) async fn sign_each(&mut self, act: &Act<'_>, signed: &[Signed<'_>]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    /// What is to be inserted to keep signatures.
+    pub(super) async fn signing<'s>(&mut self, act: &Act<'_>, signed: &[Signed<'s>]) -> Result<Signing<'s>, StoreError> {
         let places = || signed.iter().map(|signed| signed.status_index);
-        let Some((first, last)) = places().min().zip(places().max()) else { return Ok(Vec::new()) };
         let mut known = HashMap::new();
-        let sql = "SELECT annotation FROM signature WHERE annotation >= $1 AND annotation <= $2 LIMIT 1";
-        if self.row(sql, values![first, last]).await?.is_some() {
-            for chunk in signed.chunks(IDS_AT_ONCE) {
-                let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
-                for row in self.rows(sql, chunk.iter().map(|signed| signed.status_index.into()).collect()).await? {
-                    known.insert(row.number::<u32>("annotation")?, row.get::<String>("digits")?);
+        if let Some((first, last)) = places().min().zip(places().max()) {
+            let sql = "SELECT annotation FROM signature WHERE annotation >= $1 AND annotation <= $2 LIMIT 1";
+            if self.row(sql, values![first, last]).await?.is_some() {
+                for chunk in signed.chunks(IDS_AT_ONCE) {
+                    let sql = format!("SELECT annotation, digits FROM signature WHERE annotation IN {}", placeholders(1, chunk.len()));
+                    for row in self.rows(sql, chunk.iter().map(|signed| signed.status_index.into()).collect()).await? {
+                        known.insert(row.number::<u32>("annotation")?, row.get::<String>("digits")?);
+                    }
                 }
             }
         }
@@ -371,15 +385,14 @@ impl Tx {
             answers.push(if first == signed.digits { Ok(()) } else { Err(conflict()) });
         }
         let rows = new.iter().map(|signed| values![signed.status_index, signed.digits, act.at]).collect();
-        self.insert("INSERT INTO signature (annotation, digits, at)", rows, "").await?;
+        let insertion = Insertion::new("INSERT INTO signature (annotation, digits, at)", rows);
         let after = (new.len() > 1).then(|| signed_together(&new));
         let deed = new.first().map(|first| Deed { after, ..Deed::of("annotation.sign", first.id) });
-        self.audit(act, deed.into_iter().collect()).await?;
-        Ok(answers)
+        Ok(Signing { answers, insertion, deed })
     }
 
-    /// Keeps the digests of files. For each, whether it is a new one: a format has one file for ever.
-    pub(super) async fn put_files(&mut self, files: &[&IssuedFile]) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+    /// What is to be inserted to keep the digests of files. For each, whether it is a new one: a format has one file for ever.
+    pub(super) async fn putting(&mut self, files: &[&IssuedFile]) -> Result<(Vec<Result<bool, StoreError>>, Insertion), StoreError> {
         let mut known = HashMap::new();
         for chunk in files.chunks(IDS_AT_ONCE) {
             let ids = padded(chunk.iter().map(|file| file.annotation.as_str()).collect());
@@ -400,8 +413,7 @@ impl Tx {
             let conflict = || StoreError::Conflict { what: format.clone(), annotation: annotation.clone() };
             answers.push(if first == *sha256 { Ok(new) } else { Err(conflict()) });
         }
-        self.insert("INSERT INTO issued_file (annotation, format, sha256, bytes, at)", rows, "").await?;
-        Ok(answers)
+        Ok((answers, Insertion::new("INSERT INTO issued_file (annotation, format, sha256, bytes, at)", rows)))
     }
 }
 

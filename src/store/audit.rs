@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::sql::{Row, Tx, values};
+use super::sql::{Insertion, Row, Tx, values};
 use super::{Act, Store, StoreError};
 
 /// What a change does to one thing, for the trail.
@@ -194,14 +194,16 @@ impl Store {
 impl Tx {
     /// Enters deeds at the end of the chain, within the transaction that does them. Gives the number of the last.
     pub(super) async fn audit(&mut self, act: &Act<'_>, deeds: Vec<Deed<'_>>) -> Result<i64, StoreError> {
-        self.audit_all(vec![(*act, deeds)]).await
+        let (seq, insertions) = self.entries(vec![(*act, deeds)]).await?;
+        self.insert_all(insertions).await?;
+        Ok(seq)
     }
 
-    /// The same for several acts, one after the other.
-    pub(super) async fn audit_all(&mut self, mut acts: Vec<(Act<'_>, Vec<Deed<'_>>)>) -> Result<i64, StoreError> {
+    /// What is to be inserted to enter the deeds of several acts at the end of the chain, and the number of the last.
+    pub(super) async fn entries(&mut self, mut acts: Vec<(Act<'_>, Vec<Deed<'_>>)>) -> Result<(i64, Vec<Insertion>), StoreError> {
         acts.retain(|(_, deeds)| !deeds.is_empty());
         if acts.is_empty() {
-            return Ok(0);
+            return Ok((0, Vec::new()));
         }
         let last = self.row("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", values![]).await?;
         let (mut seq, mut prev) = match last {
@@ -237,9 +239,8 @@ impl Tx {
                 prev = hash;
             }
         }
-        self.insert("INSERT INTO act (first, last, at, actor, reason)", rows, "").await?;
-        self.insert("INSERT INTO audit (seq, act, action, licence, subject, before, after, hash)", entries, "").await?;
-        Ok(seq)
+        let acts = Insertion::new("INSERT INTO act (first, last, at, actor, reason)", rows);
+        Ok((seq, vec![acts, Insertion::new("INSERT INTO audit (seq, act, action, licence, subject, before, after, hash)", entries)]))
     }
 }
 

@@ -166,11 +166,13 @@ fn tells(column: &str, text: &str) -> isize {
 
 impl super::sql::Tx {
     pub(super) async fn tally(&mut self, day: Date, licence_type: &str, kind: &str, count: u32) -> Result<(), StoreError> {
-        let sql = "INSERT INTO tally (day, licence_type, kind, count) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (day, licence_type, kind) DO UPDATE SET count = tally.count + excluded.count";
-        self.run(sql, values![day, licence_type, kind, count]).await.map(drop)
+        self.insert(TALLY, vec![values![day, licence_type, kind, count]], TALLIED).await
     }
 }
+
+/// Counts what happened on a day; with what follows the row, added to what was counted before.
+pub(super) const TALLY: &str = "INSERT INTO tally (day, licence_type, kind, count)";
+pub(super) const TALLIED: &str = "ON CONFLICT (day, licence_type, kind) DO UPDATE SET count = tally.count + excluded.count";
 
 /// A text as it is searched for: compatible forms of a character and cases are one, spaces and middle dots do not count.
 pub(super) fn folded(text: &str) -> String {

@@ -167,12 +167,36 @@ impl Tx {
                 away(turn, move |turn| turn.run_all(&sql, &rows)).await
             }
             Self::Postgres(tx, _) => {
-                // A column is one value, an array: so the statement is the same for any number of rows.
-                let types: Vec<_> = (1..).zip(first).map(|(place, value)| format!("${place}::{}[]", value.kind())).collect();
-                let sql = format!("{insert} SELECT * FROM unnest({}) {conflict}", types.join(", "));
+                let sql = from_arrays(insert, first, conflict, &mut 1);
                 while !rows.is_empty() {
                     let chunk: Vec<_> = rows.drain(..rows.len().min(ROWS_AT_ONCE)).collect();
-                    columns(&sql, chunk).execute(&mut **tx).await?;
+                    columns(sqlx::query(AssertSqlSafe(sql.clone())), chunk).execute(&mut **tx).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Several insertions, in one message to PostgreSQL when they are of few rows.
+    pub async fn insert_all(&mut self, mut insertions: Vec<Insertion>) -> Result<(), StoreError> {
+        insertions.retain(|insertion| !insertion.rows.is_empty());
+        let few = insertions.iter().all(|insertion| insertion.rows.len() <= ROWS_AT_ONCE);
+        match self {
+            Self::Postgres(tx, _) if few && !insertions.is_empty() => {
+                let mut places = 1;
+                let mut statements: Vec<_> = insertions.iter().map(|insertion| insertion.statement(&mut places)).collect();
+                let last = statements.pop().unwrap_or_default();
+                // What they refer to among each other is checked when all are done.
+                let named = (1..).zip(statements).map(|(n, statement): (u32, String)| format!("i{n} AS ({statement})"));
+                let named = named.collect::<Vec<_>>().join(", ");
+                let sql = if named.is_empty() { last } else { format!("WITH {named} {last}") };
+                let query = sqlx::query(AssertSqlSafe(sql));
+                insertions.into_iter().fold(query, |query, insertion| columns(query, insertion.rows)).execute(&mut **tx).await?;
+                Ok(())
+            }
+            _ => {
+                for Insertion { into, rows, conflict } in insertions {
+                    self.insert(into, rows, conflict).await?;
                 }
                 Ok(())
             }
@@ -227,11 +251,39 @@ async fn away<T: Send + 'static>(
     done
 }
 
-/// The rows of one insertion, column by column.
-fn columns(sql: &str, rows: Vec<Vec<Value>>) -> Query {
+/// Rows for one table.
+pub(super) struct Insertion {
+    /// Up to `VALUES`.
+    pub into: &'static str,
+    pub rows: Vec<Vec<Value>>,
+    /// What follows the rows.
+    pub conflict: &'static str,
+}
+
+impl Insertion {
+    pub fn new(into: &'static str, rows: Vec<Vec<Value>>) -> Self {
+        Self { into, rows, conflict: "" }
+    }
+
+    fn statement(&self, place: &mut usize) -> String {
+        self.rows.first().map_or_else(String::new, |first| from_arrays(self.into, first, self.conflict, place))
+    }
+}
+
+/// For PostgreSQL a column is one value, an array: so the statement is the same for any number of rows.
+fn from_arrays(insert: &str, first: &[Value], conflict: &str, place: &mut usize) -> String {
+    let typed = first.iter().map(|value| {
+        *place += 1;
+        format!("${}::{}[]", *place - 1, value.kind())
+    });
+    format!("{insert} SELECT * FROM unnest({}) {conflict}", typed.collect::<Vec<_>>().join(", "))
+}
+
+/// Binds the rows of one insertion, column by column.
+fn columns(query: Query, rows: Vec<Vec<Value>>) -> Query {
     let width = rows.first().map_or(0, Vec::len);
     let mut rows: Vec<_> = rows.into_iter().map(Vec::into_iter).collect();
-    (0..width).fold(sqlx::query(AssertSqlSafe(sql.to_owned())), |query, _| {
+    (0..width).fold(query, |query, _| {
         let mut column = rows.iter_mut().filter_map(Iterator::next).peekable();
         match column.peek() {
             Some(Value::Text(_)) => query.bind(column.map(|v| if let Value::Text(v) = v { v } else { None }).collect::<Vec<_>>()),

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use jiff::ToSpan as _;
 use tokio::sync::oneshot;
 
-use super::annotations::{IssuedFile, PUT_ANNOTATION, Signed};
+use super::annotations::{IssuedFile, PUT_ANNOTATION, Signed, Signing};
 use super::audit::Deed;
 use super::disk::Mark;
 use super::once::{KEPT_HOURS, same_request};
-use super::sql::{Database, Tx, Value, padded, placeholders, values};
+use super::search::{TALLIED, TALLY};
+use super::sql::{Database, Insertion, Tx, Value, padded, placeholders, values};
 use super::{Act, Annotation, IndexKey, Once, StoreError, status_of};
 use crate::clock::shanghai_date;
 use crate::record::Status;
@@ -135,36 +136,66 @@ impl Writing {
         }
     }
 
-    /// All in one transaction; where that fails each in its own, so that none fails for another's sake.
+    /// All in one transaction. Where a step does not let it come to its end each has its own, so that none fails for
+    /// another's sake.
     async fn write(&self, steps: &[Step]) -> Vec<Answer> {
         let Together { database, index_key, .. } = &*self.0;
-        let mut answers = Vec::with_capacity(steps.len());
         match write(database, *index_key, steps).await {
-            Ok(written) => return written,
-            Err(error) if steps.len() == 1 => return vec![Err(error)],
-            Err(cause) => tracing::warn!(%cause, steps = steps.len(), "could not be written together; now one by one"),
+            Ok(answers) => answers,
+            Err(NotWritten { cause, undone: true }) if steps.len() > 1 => {
+                tracing::warn!(%cause, steps = steps.len(), "could not be written together; now one by one");
+                let mut answers = Vec::with_capacity(steps.len());
+                for step in steps {
+                    let alone = write(database, *index_key, std::slice::from_ref(step)).await;
+                    answers.extend(alone.unwrap_or_else(|NotWritten { cause, .. }| vec![Err(cause)]));
+                }
+                answers
+            }
+            Err(NotWritten { cause, .. }) => {
+                let said = cause.to_string();
+                let others = (1..steps.len()).map(|_| Err(StoreError::Unavailable(said.clone().into())));
+                others.chain([Err(cause)]).collect()
+            }
         }
-        for step in steps {
-            answers.extend(write(database, *index_key, std::slice::from_ref(step)).await.unwrap_or_else(|error| vec![Err(error)]));
-        }
-        answers
     }
 }
 
+/// Why steps were not written.
+struct NotWritten {
+    cause: StoreError,
+    /// Surely nothing is left of them. When a commit fails nobody knows, so it must not be tried again.
+    undone: bool,
+}
+
 /// An answer for each step, in their order; what a step is refused for says nothing of the others.
-async fn write(database: &Database, index_key: IndexKey, steps: &[Step]) -> Result<Vec<Answer>, StoreError> {
-    let mut tx = database.write().await?;
-    let mut written = HashMap::with_capacity(steps.len());
-    record(&mut tx, index_key, steps, &mut written).await?;
-    sign(&mut tx, steps, &mut written).await?;
-    issue(&mut tx, steps, &mut written).await?;
-    let mark = tx.committed().await?;
+async fn write(database: &Database, index_key: IndexKey, steps: &[Step]) -> Result<Vec<Answer>, NotWritten> {
+    let failed = |cause| NotWritten { cause, undone: false };
+    let mut tx = database.write().await.map_err(failed)?;
+    let mut written = take_all(&mut tx, index_key, steps).await.map_err(|cause| NotWritten { cause, undone: true })?;
+    let mark = tx.committed().await.map_err(failed)?;
     let answer = |step| {
         let written = written.remove(&step).unwrap_or_else(|| Err(StoreError::corrupt("step", "nothing was written")));
         written.map(|written| (written, mark.clone()))
     };
     Ok((0..steps.len()).map(answer).collect())
 }
+
+async fn take_all(tx: &mut Tx, index_key: IndexKey, steps: &[Step]) -> Result<Outcomes, StoreError> {
+    let (mut outcomes, mut insertions, mut acts) = (HashMap::with_capacity(steps.len()), Vec::new(), Vec::new());
+    let recorded = record(tx, index_key, steps, &mut outcomes, &mut insertions).await?;
+    acts.extend(recorded.iter().map(|(act, id, statement)| {
+        let deed = Deed { after: Some(statement.clone()), ..Deed::of("annotation.record", id) };
+        (*act, vec![deed])
+    }));
+    acts.extend(sign(tx, steps, &mut outcomes, &mut insertions).await?);
+    acts.extend(issue(tx, steps, &mut outcomes, &mut insertions).await?);
+    insertions.extend(tx.entries(acts).await?.1);
+    tx.insert_all(insertions).await?;
+    Ok(outcomes)
+}
+
+/// An act, and what it does.
+type Deeds<'s> = (Act<'s>, Vec<Deed<'s>>);
 
 /// By the place of the step.
 type Outcomes = HashMap<usize, Result<Written, StoreError>>;
@@ -180,7 +211,14 @@ struct State {
     made: u32,
 }
 
-async fn record(tx: &mut Tx, index_key: IndexKey, steps: &[Step], outcomes: &mut Outcomes) -> Result<(), StoreError> {
+/// Gives the act, the id and the statement's digest of each annotation that is new.
+async fn record<'s>(
+    tx: &mut Tx,
+    index_key: IndexKey,
+    steps: &'s [Step],
+    outcomes: &mut Outcomes,
+    insertions: &mut Vec<Insertion>,
+) -> Result<Vec<(Act<'s>, String, String)>, StoreError> {
     let wanted: Vec<_> = (0..)
         .zip(steps)
         .filter_map(|(place, step)| match &step.deed {
@@ -188,7 +226,7 @@ async fn record(tx: &mut Tx, index_key: IndexKey, steps: &[Step], outcomes: &mut
             _ => None,
         })
         .collect();
-    let Some((_, latest, ..)) = wanted.last() else { return Ok(()) };
+    let Some((_, latest, ..)) = wanted.last() else { return Ok(Vec::new()) };
     let latest = latest.at;
     let mut before = before(tx, wanted.iter().filter_map(|(_, act, ..)| Some((act.actor, act.once?.key)))).await?;
     let (mut states, mut status_index) = states(tx, wanted.iter().map(|(_, _, draft, _)| draft.licence.as_str()).collect()).await?;
@@ -237,20 +275,15 @@ async fn record(tx: &mut Tx, index_key: IndexKey, steps: &[Step], outcomes: &mut
         }
         outcomes.insert(place, Ok(Written::Recorded(Box::new(annotation))));
     }
-    tx.insert(PUT_ANNOTATION, rows, "").await?;
-    for ((day, licence_type), count) in tally {
-        tx.tally(day, &licence_type, "issued", count).await?;
-    }
+    insertions.push(Insertion::new(PUT_ANNOTATION, rows));
+    let tally = tally.into_iter().map(|((day, licence_type), count)| values![day, licence_type, "issued", count]);
+    insertions.push(Insertion { into: TALLY, rows: tally.collect(), conflict: TALLIED });
     if !kept.is_empty() {
         let kept_since = latest.saturating_sub(KEPT_HOURS.hours()).expect("hours are no calendar unit");
         tx.run("DELETE FROM idempotency WHERE at < $1", values![kept_since]).await?;
-        tx.insert("INSERT INTO idempotency (actor, key, request, answer, at)", kept, "").await?;
+        insertions.push(Insertion::new("INSERT INTO idempotency (actor, key, request, answer, at)", kept));
     }
-    let acts = recorded.iter().map(|(act, id, statement)| {
-        let deed = Deed { after: Some(statement.clone()), ..Deed::of("annotation.record", id) };
-        (*act, vec![deed])
-    });
-    tx.audit_all(acts.collect()).await.map(drop)
+    Ok(recorded)
 }
 
 /// The requests and answers that are kept under these keys.
@@ -293,31 +326,44 @@ async fn states(tx: &mut Tx, licences: HashSet<&str>) -> Result<(HashMap<String,
     Ok((states, next))
 }
 
-async fn sign(tx: &mut Tx, steps: &[Step], outcomes: &mut Outcomes) -> Result<(), StoreError> {
+async fn sign<'s>(
+    tx: &mut Tx,
+    steps: &'s [Step],
+    outcomes: &mut Outcomes,
+    insertions: &mut Vec<Insertion>,
+) -> Result<Option<Deeds<'s>>, StoreError> {
     let signed = (0..).zip(steps).filter_map(|(place, step)| match &step.deed {
         What::Sign { status_index, id, digits } => Some((place, Signed { status_index: *status_index, id, digits })),
         _ => None,
     });
     let (places, signed): (Vec<usize>, Vec<_>) = signed.unzip();
     // All by this program: they are one act, and one entry of the trail.
-    let Some(first) = places.first() else { return Ok(()) };
-    let answers = tx.sign_each(&steps[*first].act(), &signed).await?;
+    let Some(act) = places.first().map(|first| steps[*first].act()) else { return Ok(None) };
+    let Signing { answers, insertion, deed } = tx.signing(&act, &signed).await?;
+    insertions.push(insertion);
     outcomes.extend(places.into_iter().zip(answers).map(|(place, answer)| (place, answer.map(|()| Written::Done))));
-    Ok(())
+    Ok(deed.map(|deed| (act, vec![deed])))
 }
 
-async fn issue(tx: &mut Tx, steps: &[Step], outcomes: &mut Outcomes) -> Result<(), StoreError> {
+async fn issue<'s>(
+    tx: &mut Tx,
+    steps: &'s [Step],
+    outcomes: &mut Outcomes,
+    insertions: &mut Vec<Insertion>,
+) -> Result<Vec<Deeds<'s>>, StoreError> {
     let issued = (0..).zip(steps).filter_map(|(place, step)| match &step.deed {
         What::Issue(file) => Some((place, file)),
         _ => None,
     });
     let (places, files): (Vec<usize>, Vec<_>) = issued.unzip();
+    let (answers, insertion) = tx.putting(&files).await?;
+    insertions.push(insertion);
     let mut acts = Vec::with_capacity(files.len());
-    for ((place, file), answer) in places.into_iter().zip(&files).zip(tx.put_files(&files).await?) {
+    for ((place, file), answer) in places.into_iter().zip(files).zip(answers) {
         if let Ok(true) = answer {
             acts.push((steps[place].act(), vec![file.issued()]));
         }
         outcomes.insert(place, answer.map(|_| Written::Done));
     }
-    tx.audit_all(acts).await.map(drop)
+    Ok(acts)
 }

@@ -30,6 +30,26 @@ async fn faults_of_a_body_have_line_and_column() {
 }
 
 #[tokio::test]
+async fn names_in_an_address_that_nobody_knows_are_refused_with_the_nearest() {
+    let house = House::open().await;
+    let history = format!("/api/v1/licences/{}/annotations?form=2026-03-01", house.licence("r01").await);
+    for (who, path, nearest) in [
+        ("staff", "/api/v1/records?licence_tpye=constructor-1", "licence_type"),
+        ("staff", "/api/v1/audit?subjet=x", "subject"),
+        ("r01", history.as_str(), "from"),
+    ] {
+        let refused = house.get(who, path).await;
+        assert_eq!((refused.status, refused.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid".to_owned()), "{path}");
+        let told = &refused.json()["errors"][0];
+        assert!(told["message"].as_str().unwrap().contains(&format!("did you mean `{nearest}`?")), "{told}");
+        assert!(told["chinese"]["message"].as_str().unwrap().ends_with(&format!("是否应为 {nearest}？")), "{told}");
+    }
+    let wrong = house.get("staff", "/api/v1/records?limit=many").await.json();
+    assert_eq!(wrong["errors"][0]["chinese"]["field"], "查询条件");
+    assert!(wrong["errors"][0]["chinese"]["message"].as_str().unwrap().contains("有误"), "{wrong}");
+}
+
+#[tokio::test]
 async fn a_body_that_says_it_is_too_large_is_not_read() {
     let house = House::open().await;
     let path = format!("/api/v1/licences/{}/annotations", house.licence("r01").await);

@@ -47,6 +47,8 @@ fn tokens_of_the_provider_count_and_others_do_not() {
     assert!(believed(&token("ed", Algorithm::EdDSA, &claims(), &ed)));
     assert!(believed(&token("ec", Algorithm::ES256, &claims(), &ec)));
     let good = token("ed", Algorithm::EdDSA, &claims(), &ed);
+    // What was believed once is looked at each time: it does not count for longer.
+    assert!(believed(&good) && identity.claims(&good, now + jiff::SignedDuration::from_secs(331)).is_err());
     let exp = now.as_second();
     for (what, wrong) in [
         ("an unknown key", token("new", Algorithm::EdDSA, &claims(), &ed)),

@@ -166,3 +166,52 @@ pub async fn the_status_list_follows(place: Place) {
     store.load(&clerk(9), &[record(1, json!({"/holder/name": "王五"}))]).await.unwrap();
     assert_eq!(list().await, [(0, Standing::Superseded), (1, Standing::Superseded), (2, Standing::Ended)]);
 }
+
+pub async fn steps_that_come_together_do_not_stand_in_for_each_other(place: Place) {
+    let store = place.open().await;
+    let mut licences = Vec::new();
+    for n in 1..=24 {
+        licences.push(loaded(&store, record(n, json!({}))).await);
+    }
+    // Some have another version by now.
+    for id in licences.iter().step_by(3) {
+        store.reissue(&clerk(1), id).await.unwrap();
+    }
+    let once = |request| Once { key: "used", request: [request; 32] };
+    store.annotate(&Act { once: Some(once(0)), ..clerk(1) }, &new(&licences[1], &statement("before"))).await.unwrap();
+    let tasks: Vec<_> = (0..licences.len())
+        .map(|n| {
+            let (store, id) = (Arc::clone(&store), licences[n].clone());
+            tokio::spawn(async move {
+                // Some use that key for something else.
+                let act = if n % 3 == 1 { Act { once: Some(once(1)), ..clerk(2) } } else { clerk(2) };
+                let made = store.annotate(&act, &new(&id, &statement(&id))).await;
+                match n % 3 {
+                    0 => assert!(matches!(made, Err(StoreError::Stale { version: 2, .. })), "{made:?}"),
+                    1 => assert!(matches!(made, Err(StoreError::KeyReused)), "{made:?}"),
+                    _ => {
+                        let made = made.unwrap();
+                        let digits = made.status_index.to_string();
+                        store.complete(&clerk(3), &made, &digits).await.unwrap();
+                        let act = clerk(3);
+                        let signed_again = tokio::join!(store.complete(&act, &made, &digits), store.complete(&act, &made, "0"));
+                        assert!(matches!(signed_again, (Ok(()), Err(StoreError::Conflict { .. }))), "{signed_again:?}");
+                        let file = IssuedFile { annotation: made.id.clone(), format: "pdf".into(), sha256: [1; 32], bytes: 1, at: at(4) };
+                        let other = IssuedFile { sha256: [2; 32], ..file.clone() };
+                        store.put_file(&clerk(4), &file).await.unwrap();
+                        let put_again = tokio::join!(store.put_file(&act, &file), store.put_file(&act, &other));
+                        assert!(matches!(put_again, (Ok(()), Err(StoreError::Conflict { .. }))), "{put_again:?}");
+                        assert_eq!(store.files(&made.id).await.unwrap(), [file]);
+                        assert_eq!(store.annotation(&made.id).await.unwrap().unwrap().digits, Some(digits));
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let made = store.status_head().await.unwrap().size;
+    assert_eq!((made, store.unsigned(0, 100).await.unwrap().len()), (9, 1));
+    assert_eq!(store.audit_verify().await.unwrap().tampered, None);
+}
