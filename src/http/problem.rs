@@ -401,8 +401,9 @@ impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
         // axum says what field and why, without the value where that could be anything.
         let text = rejection.body_text();
-        let message = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text).to_owned();
-        Self::field("query", with_nearest(message))
+        let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+        let (field, message) = text.split_once(": ").filter(|(field, _)| !field.contains(' ')).unwrap_or(("query", text));
+        Self::field(field, with_nearest(message.to_owned()))
     }
 }
 
