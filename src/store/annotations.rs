@@ -96,8 +96,7 @@ pub struct History {
 const ANNOTATION: &str = "SELECT a.id AS annotation, l.id AS licence, a.version AS annotated, a.number AS ordinal, a.status_index, \
                           a.at, a.actor, a.use_from, a.use_to, a.capped_by, a.statement, a.statement_sha256, a.kid, a.layout_digest, \
                           s.digits";
-const SIGNED: &str =
-    "FROM annotation a JOIN licence l ON l.entry = a.licence LEFT JOIN signature s ON s.annotation = a.status_index";
+const SIGNED: &str = "FROM annotation a JOIN licence l ON l.entry = a.licence LEFT JOIN signature s ON s.annotation = a.status_index";
 
 impl Store {
     /// Records an annotation before anything is signed. Refused when the licence has another version by now, is not in

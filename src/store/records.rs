@@ -283,7 +283,8 @@ impl Store {
 
     /// All licences of a person, whatever their status, by type and number.
     pub async fn licences_of(&self, id_type: &str, id_number: &str) -> Result<Vec<Filed>, StoreError> {
-        let sql = format!("{FILED} FROM licence {VERSIONS} WHERE r.version = licence.version AND holder_key = $1 ORDER BY licence_type, number");
+        let sql =
+            format!("{FILED} FROM licence {VERSIONS} WHERE r.version = licence.version AND holder_key = $1 ORDER BY licence_type, number");
         let key = self.holder_key(id_type, id_number)?;
         self.database.rows(sql, values![key]).await?.iter().map(filed).collect()
     }

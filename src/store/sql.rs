@@ -55,6 +55,14 @@ impl Database {
         }
     }
 
+    /// Carries the log of changes over beside the work.
+    pub async fn carry_over(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { writer: Some((_, disk)), .. } | Self::Postgres { writer: Some(disk), .. } => disk.carry_over().await,
+            _ => Ok(()),
+        }
+    }
+
     pub async fn close(&self) {
         match self {
             Self::Sqlite { readers, writer, .. } => {

@@ -90,7 +90,19 @@ pub async fn a_register_of_schema_2_is_brought_up_to_date(place: Place) {
         let checksum = bytes(&hex::encode(sha2::Sha384::digest(step)));
         sql += &format!("INSERT INTO _sqlx_migrations VALUES ({version}, '{name}', CURRENT_TIMESTAMP, TRUE, {checksum}, 0);");
     }
-    for table in ["setting", "licence", "picture", "record_version", "annotation", "signature", "issued_file", "status_list", "tally", "job", "audit"] {
+    for table in [
+        "setting",
+        "licence",
+        "picture",
+        "record_version",
+        "annotation",
+        "signature",
+        "issued_file",
+        "status_list",
+        "tally",
+        "job",
+        "audit",
+    ] {
         let Value::Object(content) = &kept["tables"][table] else { panic!("{table}") };
         let columns: Vec<_> = content["columns"].as_array().unwrap().iter().map(|column| column.as_str().unwrap()).collect();
         for row in content["rows"].as_array().unwrap() {
