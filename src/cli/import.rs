@@ -39,6 +39,9 @@ pub struct ImportArgs {
 /// Records in one transaction; twice as many are in memory, each with the pixels of its portrait.
 const STEP: usize = 250;
 
+/// After so many steps the register's log, some tens of megabytes by then, is carried over.
+const CARRY: u32 = 16;
+
 /// Runs it.
 pub fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     register::block_on(async {
@@ -46,14 +49,16 @@ pub fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         let mut inputs = record::inputs(&args.paths);
         let progress = super::counted(&args.paths);
         let mut counts = Counts::default();
-        let mut read = Vec::new();
+        let (mut read, mut steps) = (Vec::new(), 0);
         loop {
             let at = super::instant(None);
             let act = Act { reason: args.reason.as_deref(), ..Act::new(ACTOR, at) };
             let step: Vec<_> = inputs.by_ref().take(STEP).collect();
             let over = step.is_empty();
             // While these are filed, the next are read.
-            let (rows, next) = tokio::try_join!(register.file_all(&act, read), register.read(at, step))?;
+            steps += 1;
+            let carry = async { if steps % CARRY == 0 { Ok(register.store.carry_over().await?) } else { Ok(()) } };
+            let (rows, next, ()) = tokio::try_join!(register.file_all(&act, read), register.read(at, step), carry)?;
             for row in rows {
                 counts.take(&row, &progress);
             }

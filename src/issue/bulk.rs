@@ -24,6 +24,9 @@ const BESIDE: u32 = 250;
 /// Licences in one step when nobody else waits; those of three steps are in memory, with some ten kilobytes each.
 const ALONE: u32 = 4000;
 
+/// After so many steps the register's log, some tens of megabytes by then, is carried over.
+const CARRY: u32 = 4;
+
 /// For a step that makes files: some tens of megabytes are in memory.
 const WITH_FILES: u32 = 200;
 
@@ -51,12 +54,14 @@ impl Register {
             let mut ready = Some(self.think(&job, None, ALONE).await?);
             // What is to be signed, and what is to be kept: while a step is recorded, the one before it is signed and the one
             // after it thought through, and what is signed is kept along with the step after the next.
-            let (mut recorded, mut signed) = (Vec::new(), Vec::new());
+            let (mut recorded, mut signed, mut steps) = (Vec::new(), Vec::new(), 0);
             while let Some(Ready { step, capsules }) = ready.take() {
                 let (end, last) = (step.end(), step.last);
                 let next = async { if last { Ok(None) } else { self.think(&job, end, ALONE).await.map(Some) } };
                 let record = async { Ok(self.store.step_job(&job, &step, &signed).await?) };
-                let (taken, next, new) = tokio::try_join!(record, next, self.sign_all(recorded))?;
+                steps += 1;
+                let carry = async { if steps % CARRY == 0 { Ok(self.store.carry_over().await?) } else { Ok(()) } };
+                let (taken, next, new, ()) = tokio::try_join!(record, next, self.sign_all(recorded), carry)?;
                 let Some((taken, annotations)) = taken else {
                     // What no longer held is thought through again, from where the job is.
                     recorded = Vec::new();

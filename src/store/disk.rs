@@ -96,6 +96,14 @@ impl Disk {
         Ok(Mark { disk: Arc::clone(self), session })
     }
 
+    /// Carries the log over into the database beside the work, as far as nobody is in the way. A server does that by itself.
+    pub async fn carry_over(&self) -> Result<(), StoreError> {
+        match &self.log {
+            Log::Sqlite(wal) => wal.carry_over("PASSIVE").await.map(drop),
+            Log::Postgres(_) => Ok(()),
+        }
+    }
+
     async fn reached(&self, session: u64) -> Result<(), StoreError> {
         let mine = self.asked.fetch_add(1, SeqCst) + 1;
         let mut there = self.there.lock().await;
@@ -166,7 +174,11 @@ impl Wal {
         if self.failed.load(SeqCst) {
             // What the failed write was to bring may never arrive in the log (the system forgets it), so all of it is
             // carried over into the database itself.
-            return self.carry_over("TRUNCATE").await.inspect(|()| self.failed.store(false, SeqCst));
+            if !self.carry_over("TRUNCATE").await? {
+                return Err(StoreError::Disk { place: self.file.display().to_string(), cause: std::io::ErrorKind::ResourceBusy.into() });
+            }
+            self.failed.store(false, SeqCst);
+            return Ok(());
         }
         let file = self.file.clone();
         // Opened each time: SQLite may put another file in its place.
@@ -187,11 +199,11 @@ impl Wal {
         Ok(())
     }
 
-    async fn carry_over(&self, how: &'static str) -> Result<(), StoreError> {
+    /// Whether nobody was in the way.
+    async fn carry_over(&self, how: &'static str) -> Result<bool, StoreError> {
         let sql = format!("PRAGMA wal_checkpoint({how})");
         let busy: i64 = self.readers.read(move |reader| Ok(reader.query_row(&sql, [], |row| row.get(0))?)).await?;
-        let failed = || StoreError::Disk { place: self.file.display().to_string(), cause: std::io::ErrorKind::ResourceBusy.into() };
-        if busy == 0 { Ok(()) } else { Err(failed()) }
+        Ok(busy == 0)
     }
 }
 

@@ -292,6 +292,12 @@ impl Store {
         tx.commit().await
     }
 
+    /// Brings what bulk work has written from the log to its place, beside the work, which the log would otherwise stop when
+    /// it is full.
+    pub async fn carry_over(&self) -> Result<(), StoreError> {
+        self.database.carry_over().await
+    }
+
     /// Waits for what is under way and closes all connections.
     pub async fn close(&self) {
         self.database.close().await;

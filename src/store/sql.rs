@@ -53,6 +53,14 @@ impl Database {
         }
     }
 
+    /// Carries the log of changes over beside the work.
+    pub async fn carry_over(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { writer: Some((_, disk)), .. } | Self::Postgres { writer: Some(disk), .. } => disk.carry_over().await,
+            _ => Ok(()),
+        }
+    }
+
     pub async fn close(&self) {
         match self {
             Self::Sqlite { readers, writer, .. } => {
@@ -126,7 +134,7 @@ impl Tx {
     /// How many rows the statement changed.
     pub async fn run(&mut self, sql: impl Into<String>, values: Vec<Value>) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite(turn, _) => present(turn)?.run(&sql.into(), &values)?,
+            Self::Sqlite(turn, _) => present(turn.as_ref())?.run(&sql.into(), &values)?,
             Self::Postgres(tx, _) => bound(sql, values).execute(&mut **tx).await?.rows_affected(),
         })
     }
@@ -150,7 +158,7 @@ impl Tx {
     /// The first row of a statement that finds few.
     pub async fn row(&mut self, sql: impl Into<String>, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite(turn, _) => present(turn)?.rows(&sql.into(), &values)?.into_iter().next().map(Row::Sqlite),
+            Self::Sqlite(turn, _) => present(turn.as_ref())?.rows(&sql.into(), &values)?.into_iter().next().map(Row::Sqlite),
             Self::Postgres(tx, _) => bound(sql, values).fetch_optional(&mut **tx).await?.map(Row::Postgres),
         })
     }
@@ -162,7 +170,7 @@ impl Tx {
             Self::Sqlite(turn, _) => {
                 let sql = format!("{insert} VALUES ({}) {conflict}", vec!["?"; first.len()].join(", "));
                 if rows.len() <= FEW {
-                    return present(turn)?.run_all(&sql, &rows);
+                    return present(turn.as_ref())?.run_all(&sql, &rows);
                 }
                 away(turn, move |turn| turn.run_all(&sql, &rows)).await
             }
@@ -231,8 +239,8 @@ impl Tx {
     }
 }
 
-fn present(turn: &Option<Turn>) -> Result<&Turn, StoreError> {
-    turn.as_ref().ok_or_else(|| StoreError::corrupt("transaction", "a statement before was given up"))
+fn present(turn: Option<&Turn>) -> Result<&Turn, StoreError> {
+    turn.ok_or_else(|| StoreError::corrupt("transaction", "a statement before was given up"))
 }
 
 /// Does it with the writer on another thread. Who gives up waiting gives up the transaction.
@@ -240,7 +248,7 @@ async fn away<T: Send + 'static>(
     turn: &mut Option<Turn>,
     work: impl FnOnce(&Turn) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    present(turn)?;
+    present(turn.as_ref())?;
     let Some(mine) = turn.take() else { unreachable!("it is present") };
     let (mine, done) = elsewhere(move || {
         let done = work(&mine);

@@ -1,5 +1,6 @@
 //! Opening, reading only, backup and restore.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use certpress::store::{Access, AuditQuery, Store, StoreError, restore};
@@ -88,7 +89,7 @@ pub async fn a_register_of_schema_2_is_brought_up_to_date(place: Place) {
             DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BYTEA NOT NULL, execution_time BIGINT NOT NULL);";
     for (version, (name, step)) in (1..).zip(["register", "bulk"].into_iter().zip(steps)) {
         let checksum = bytes(&hex::encode(sha2::Sha384::digest(step)));
-        sql += &format!("INSERT INTO _sqlx_migrations VALUES ({version}, '{name}', CURRENT_TIMESTAMP, TRUE, {checksum}, 0);");
+        write!(sql, "INSERT INTO _sqlx_migrations VALUES ({version}, '{name}', CURRENT_TIMESTAMP, TRUE, {checksum}, 0);").unwrap();
     }
     for table in [
         "setting",
@@ -112,7 +113,7 @@ pub async fn a_register_of_schema_2_is_brought_up_to_date(place: Place) {
                 other => other.to_string(),
             };
             let values: Vec<_> = row.as_array().unwrap().iter().map(literal).collect();
-            sql += &format!("INSERT INTO {table} ({}) VALUES ({});", columns.join(", "), values.join(", "));
+            write!(sql, "INSERT INTO {table} ({}) VALUES ({});", columns.join(", "), values.join(", ")).unwrap();
         }
     }
     place.meddle(&sql).await.unwrap();
