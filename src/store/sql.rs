@@ -150,7 +150,7 @@ impl Tx {
     /// The rows of a statement that finds few.
     pub async fn few(&mut self, sql: impl Into<String>, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Sqlite(turn, _) => Ok(wrap(Row::Sqlite, present(turn)?.rows(&sql.into(), &values)?)),
+            Self::Sqlite(turn, _) => Ok(wrap(Row::Sqlite, present(turn.as_ref())?.rows(&sql.into(), &values)?)),
             Self::Postgres(..) => self.rows(sql, values).await,
         }
     }
@@ -224,7 +224,7 @@ impl Tx {
     /// Makes a few changes so for all who look; on the disk they are when the mark is reached.
     pub async fn committed(self) -> Result<Mark, StoreError> {
         match self {
-            Self::Sqlite(turn, mark) => present(&turn)?.run("COMMIT", &[]).map(|_| mark),
+            Self::Sqlite(turn, mark) => present(turn.as_ref())?.run("COMMIT", &[]).map(|_| mark),
             Self::Postgres(tx, mark) => tx.commit().await.map(|()| mark).map_err(StoreError::from),
         }
     }

@@ -143,8 +143,16 @@ pub struct Ledger {
     annotations: Mutex<BTreeMap<String, Vec<(String, u64)>>>,
     /// By person and address, the digest of what was downloaded.
     files: Mutex<BTreeMap<(String, String), [u8; 32]>>,
-    /// By person, the length of a history that was looked at; and by person and address the files.
-    checked: Mutex<(BTreeMap<String, u64>, BTreeSet<(String, String)>)>,
+    checked: Mutex<Checked>,
+}
+
+/// What was compared already.
+#[derive(Default)]
+struct Checked {
+    /// By person, the length of a history.
+    histories: BTreeMap<String, u64>,
+    /// By person and address.
+    files: BTreeSet<(String, String)>,
 }
 
 impl Ledger {
@@ -182,14 +190,14 @@ impl Ledger {
 
     /// Nothing lost, no number twice, no gap, every file the one that was given out. How many annotations everybody has.
     pub fn check(&self, server: &Server) -> BTreeMap<String, u64> {
-        *self.checked.lock().unwrap() = (BTreeMap::new(), BTreeSet::new());
+        *self.checked.lock().unwrap() = Checked::default();
         self.check_new(server)
     }
 
     /// The same for what has come since the last time.
     pub fn check_new(&self, server: &Server) -> BTreeMap<String, u64> {
         let mut checked = self.checked.lock().unwrap();
-        let (counts, files) = &mut *checked;
+        let Checked { histories: counts, files } = &mut *checked;
         for (who, entries) in &*self.annotations.lock().unwrap() {
             let caller = Caller::new(server, who);
             let known = counts.get(who).copied().unwrap_or_default();
