@@ -41,6 +41,12 @@ pub fn bare(bytes: &[u8], effort: Effort) -> Vec<u8> {
     })
 }
 
+/// [`bare`] data, and what it was made of, in zlib's wrapping.
+pub fn wrapped(bare: &[u8], bytes: &[u8]) -> Vec<u8> {
+    // Deflate with a window of 32 KB, of the default kind.
+    [&[0x78, 0x9c], bare, &libdeflater::adler32(bytes).to_be_bytes()].concat()
+}
+
 /// The check sum that a zip archive keeps beside [`bare`] data.
 pub fn crc32(bytes: &[u8]) -> u32 {
     libdeflater::crc32(bytes)
@@ -81,6 +87,9 @@ mod tests {
                 DeflateDecoder::new(&bare(bytes, effort)[..]).read_to_end(&mut back[1]).unwrap();
                 assert!(back.iter().all(|back| back == bytes), "{} bytes", bytes.len());
                 assert_eq!(zlib(bytes, effort), zlib(bytes, effort));
+                let mut back = Vec::new();
+                ZlibDecoder::new(&wrapped(&bare(bytes, effort), bytes)[..]).read_to_end(&mut back).unwrap();
+                assert!(back == bytes);
             }
         }
     }

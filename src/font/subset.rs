@@ -179,14 +179,19 @@ impl Tables {
             out[start + 8..start + 12].fill(0); // checkSumAdjustment, known at the end
             out[start + 50..start + 52].copy_from_slice(&u16::from(!short).to_be_bytes());
         });
+        let metrics: Vec<(u16, i16)> = glyphs.iter().map(|&glyph| self.metrics(glyph)).collect();
+        // The last width holds for all that follow it; most are Han, and a full em wide.
+        let alike = metrics.iter().rev().take_while(|(advance, _)| Some(*advance) == metrics.last().map(|last| last.0)).count();
+        let wide = metrics.len() - alike + 1;
         file.table(*b"hhea", |out| {
             out.extend_from_slice(&self.hhea[..34]);
-            out.extend_from_slice(&(glyphs.len() as u16).to_be_bytes());
+            out.extend_from_slice(&(wide as u16).to_be_bytes());
         });
         file.table(*b"hmtx", |out| {
-            for &glyph in &glyphs {
-                let (advance, bearing) = self.metrics(glyph);
-                out.extend_from_slice(&advance.to_be_bytes());
+            for (number, (advance, bearing)) in metrics.iter().enumerate() {
+                if number < wide {
+                    out.extend_from_slice(&advance.to_be_bytes());
+                }
                 out.extend_from_slice(&bearing.to_be_bytes());
             }
         });

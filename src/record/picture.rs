@@ -12,6 +12,7 @@ use image::imageops::{self, FilterType as Resampling};
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageDecoder, ImageEncoder, Limits, RgbImage, RgbaImage};
 
+use crate::deflate::{self, Effort};
 use jpeg::Outline;
 use png::Ink;
 
@@ -50,7 +51,14 @@ pub struct Picture {
     pub height: u32,
     /// The file, as embedded.
     pub bytes: Vec<u8>,
+    derived: Derived,
+}
+
+/// What is made of a picture when it is first asked for.
+#[derive(Clone, Default)]
+struct Derived {
     samples: OnceLock<Samples>,
+    deflated: OnceLock<Vec<u8>>,
 }
 
 /// What a picture decodes to.
@@ -158,9 +166,13 @@ impl Picture {
     pub(super) fn kept(bytes: Vec<u8>) -> Result<Self, PictureError> {
         match sniff(&bytes).map_err(PictureError::NotAPicture)? {
             File::Jpeg => Outline::read(&bytes).map(Outline::picture),
-            File::Png => {
-                png::size(&bytes).map(|(width, height)| Self { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
-            }
+            File::Png => png::size(&bytes).map(|(width, height)| Self {
+                format: PictureFormat::Png,
+                width,
+                height,
+                bytes,
+                derived: Derived::default(),
+            }),
         }
     }
 
@@ -180,9 +192,14 @@ impl Picture {
         png::image_data(&self.bytes)
     }
 
+    /// `bytes` deflated, once for all formats: a JPEG with a plain background leaves a twentieth.
+    pub fn deflated(&self) -> &[u8] {
+        self.derived.deflated.get_or_init(|| deflate::bare(&self.bytes, Effort::Quick))
+    }
+
     /// What `bytes` decode to.
     pub fn pixels(&self) -> Pixels<'_> {
-        let Samples { channels, colour, alpha } = self.samples.get_or_init(|| {
+        let Samples { channels, colour, alpha } = self.derived.samples.get_or_init(|| {
             let bytes = Cursor::new(&self.bytes);
             let image = match self.format {
                 PictureFormat::Jpeg { .. } => JpegDecoder::new(bytes).and_then(DynamicImage::from_decoder),
@@ -286,7 +303,7 @@ fn from_png(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
         // Ink that is written in another way becomes lighter, and what embeds it need not look at its samples.
         let good = |bare: &Vec<u8>| kind.passes(width, height, bare.len()) && Ink::of(&image).is_none();
         if let Some(bytes) = png::bare(bytes).filter(good) {
-            return Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() });
+            return Ok(Picture { format: PictureFormat::Png, width, height, bytes, derived: Derived::default() });
         }
     }
     image.apply_orientation(orientation);
@@ -323,7 +340,7 @@ fn encode_jpeg(image: DynamicImage, kind: PictureKind) -> Result<Picture, Pictur
             break;
         }
     }
-    Ok(Picture { format: PictureFormat::Jpeg { grey }, width, height, bytes, samples: OnceLock::new() })
+    Ok(Picture { format: PictureFormat::Jpeg { grey }, width, height, bytes, derived: Derived::default() })
 }
 
 fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
@@ -343,7 +360,7 @@ fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, Picture
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Sub)
         .write_image(image.as_bytes(), width, height, colour)
         .map_err(damage)?;
-    Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
+    Ok(Picture { format: PictureFormat::Png, width, height, bytes, derived: Derived::default() })
 }
 
 impl Samples {
@@ -578,7 +595,8 @@ mod tests {
         assert_eq!((picture.width, picture.height), (320, 160));
         assert_eq!(picture.ink(), Some(([20, 30, 120], 2)));
 
-        let two_inks = png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120 + (y & 1) as u8, 255] } else { [255, 255, 255, 0] });
+        let two_inks =
+            png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120 + (y & 1) as u8, 255] } else { [255, 255, 255, 0] });
         let picture = Picture::decode(&two_inks, Signature).unwrap();
         assert_eq!((picture.width, picture.height), (900, 450));
         let Pixels { colour, alpha, .. } = picture.pixels();

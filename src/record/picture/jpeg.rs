@@ -1,14 +1,12 @@
 //! A JPEG file's markers (ITU-T T.81 Annex B), read without decoding.
 
-use std::sync::OnceLock;
-
 use image::metadata::Orientation;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::{Picture, PictureError, PictureFormat, check_size};
+use super::{Derived, Picture, PictureError, PictureFormat, check_size};
 
 /// What the markers say.
 pub(super) struct Outline {
@@ -112,7 +110,7 @@ impl Outline {
 
     pub fn picture(self) -> Picture {
         let Self { width, height, grey, bare, .. } = self;
-        Picture { format: PictureFormat::Jpeg { grey }, width, height, bytes: bare, samples: OnceLock::new() }
+        Picture { format: PictureFormat::Jpeg { grey }, width, height, bytes: bare, derived: Derived::default() }
     }
 }
 

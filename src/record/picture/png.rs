@@ -1,12 +1,10 @@
 //! A PNG file's chunks (ISO/IEC 15948), read without decoding; handwriting written as one ink in a few opacities.
 
-use std::io::Cursor;
-use std::sync::OnceLock;
-
 use ::png::{BitDepth, ColorType, Transformations};
 use image::DynamicImage;
+use std::io::Cursor;
 
-use super::{INK, Picture, PictureError, PictureFormat, PictureKind};
+use super::{Derived, INK, Picture, PictureError, PictureFormat, PictureKind};
 use crate::deflate::{self, Effort};
 
 /// A chunk: its name, its data, and all of it with length and checksum.
@@ -110,7 +108,9 @@ impl Ink {
             seen.all(|colour| colour == ink).then_some(ink)
         }
         let (colour, opacity) = match image {
-            DynamicImage::ImageLumaA8(both) => (only::<2>(both.as_raw()).map(|grey| [grey[0]; 3])?, both.pixels().map(|p| p.0[1]).collect()),
+            DynamicImage::ImageLumaA8(both) => {
+                (only::<2>(both.as_raw()).map(|grey| [grey[0]; 3])?, both.pixels().map(|p| p.0[1]).collect())
+            }
             DynamicImage::ImageRgba8(both) => (only::<4>(both.as_raw())?.try_into().ok()?, both.pixels().map(|p| p.0[3]).collect()),
             _ => return None,
         };
@@ -123,7 +123,7 @@ impl Ink {
         let bare = file.filter(|_| small).and_then(bare);
         if let Some(bytes) = bare.filter(|bare| PictureKind::Signature.passes(self.width as u32, self.height as u32, bare.len())) {
             let (width, height) = (self.width as u32, self.height as u32);
-            return Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() });
+            return Ok(Picture { format: PictureFormat::Png, width, height, bytes, derived: Derived::default() });
         }
         if small { self.encode() } else { self.shrunk().encode() }
     }
@@ -183,7 +183,7 @@ impl Ink {
         let broken = |error: ::png::EncodingError| PictureError::Damaged(error.to_string());
         let rows = deflate::zlib(&packed(&opacity, self.width, bits), Effort::Good);
         encoder.write_header().and_then(|mut png| png.write_chunk(::png::chunk::IDAT, &rows)).map_err(broken)?;
-        Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
+        Ok(Picture { format: PictureFormat::Png, width, height, bytes, derived: Derived::default() })
     }
 }
 
@@ -239,7 +239,12 @@ mod tests {
     fn ink_is_shared_by_area() {
         assert_eq!(shares(3, 2), [(0, 2, 0), (0, 1, 1), (1, 2, 0)]);
         assert_eq!(shares(4, 1), [(0, 1, 0); 4]);
-        let tall = Ink { colour: [1, 2, 3], width: 720, height: 320, opacity: [[0, 0, 255, 255, 255, 0], [0, 0, 255, 255, 0, 0]].as_flattened().repeat(19_200) };
+        let tall = Ink {
+            colour: [1, 2, 3],
+            width: 720,
+            height: 320,
+            opacity: [[0, 0, 255, 255, 255, 0], [0, 0, 255, 255, 0, 0]].as_flattened().repeat(19_200),
+        };
         let Ink { width, height, opacity, .. } = tall.shrunk();
         assert_eq!((width, height), (360, 160));
         assert_eq!(opacity[..6], [0, 255, 170, 0, 255, 0]);

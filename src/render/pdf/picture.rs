@@ -1,12 +1,12 @@
-//! Objects that a page draws by name: JPEG as it is, PNG as samples with a soft mask, a QR symbol as rectangles.
+//! Objects that a page draws by name: JPEG as it is but for deflate, PNG as samples with a soft mask, a QR symbol as rectangles.
 
 use std::fmt;
 use std::fmt::Write as _;
 
 use super::file::{File, Ref};
+use crate::deflate::{self, Effort};
 use crate::page::Symbol;
 use crate::record::{Picture, PictureFormat};
-use crate::deflate::Effort;
 
 /// The symbol as a form object, a module and a unit the same, quiet zone included. All bars make one path: no seams
 /// show between rows.
@@ -33,6 +33,11 @@ pub(super) fn image(file: &mut File, picture: &Picture, effort: Effort) -> Ref {
     let size = (picture.width, picture.height);
     if let PictureFormat::Jpeg { grey } = picture.format {
         let samples = Samples { size, channels: if grey { 1 } else { 3 }, bits: 8 };
+        // Codes of a picture with a plain background leave a twentieth.
+        let packed = deflate::wrapped(picture.deflated(), &picture.bytes);
+        if packed.len() < picture.bytes.len() {
+            return file.stream(format_args!("{samples}/Filter[/FlateDecode/DCTDecode]"), &packed);
+        }
         return file.stream(format_args!("{samples}/Filter/DCTDecode"), &picture.bytes);
     }
     // Ink of one colour needs one pixel of it: the mask alone gives the shape, at its own size (ISO 32000-1 11.6.5.3).
