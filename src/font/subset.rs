@@ -180,9 +180,9 @@ impl Tables {
             out[start + 50..start + 52].copy_from_slice(&u16::from(!short).to_be_bytes());
         });
         let metrics: Vec<(u16, i16)> = glyphs.iter().map(|&glyph| self.metrics(glyph)).collect();
-        // The last width holds for all that follow it; most are Han, and a full em wide.
+        // The last width holds for all that follow it: most are Han, and a full em wide. Readers of whole files are simpler.
         let alike = metrics.iter().rev().take_while(|(advance, _)| Some(*advance) == metrics.last().map(|last| last.0)).count();
-        let wide = metrics.len() - alike + 1;
+        let wide = if whole { metrics.len() } else { metrics.len() - alike + 1 };
         file.table(*b"hhea", |out| {
             out.extend_from_slice(&self.hhea[..34]);
             out.extend_from_slice(&(wide as u16).to_be_bytes());
