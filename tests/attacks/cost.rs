@@ -39,10 +39,10 @@ fn no_file_costs_more_than_memory_and_patience() {
         ("PDF: objects by the million", || pdf(&b"null\nendobj\n1 0 obj\n"[..].repeat(1 << 20))),
         ("PDF: ranges beyond the file", || signed_pdf("[0 9 999999999999 9]")),
         ("PDF: ranges before the file", || signed_pdf("[0 -9 99999999 9999]")),
-        ("PDF: a gigabyte of small objects", || packed(1, 4, &mut (0..1 << 10).map(|_| vec![b' '; 1 << 20]))),
+        ("PDF: a gigabyte of small objects", || small_objects(1, 4, &mut (0..1 << 10).map(|_| vec![b' '; 1 << 20]))),
         ("PDF: as many small objects as are read", || {
-            let pairs: String = (0..30_000).map(|number| format!("{number} 0 ")).collect();
-            packed(30_000, pairs.len(), &mut [pairs.into_bytes(), b"0\n".repeat(2_000)].into_iter())
+            let pairs: Vec<u8> = (0..30_000).flat_map(|number| format!("{number} 0 ").into_bytes()).collect();
+            small_objects(30_000, pairs.len(), &mut [pairs.clone(), b"0\n".repeat(2_000)].into_iter())
         }),
         ("PNG: 30,000 by 30,000", || png((30_000, 30_000), 0, 8, 1)),
         ("PNG: 8,000 by 8,000 of 64 bits", || png((8_000, 8_000), 6, 16, 1)),
@@ -177,7 +177,7 @@ fn signed_pdf(ranges: &str) -> Vec<u8> {
 }
 
 /// The beginning of a PDF with a stream of so many small objects.
-fn packed(count: usize, first: usize, parts: &mut dyn Iterator<Item = Vec<u8>>) -> Vec<u8> {
+fn small_objects(count: usize, first: usize, parts: &mut dyn Iterator<Item = Vec<u8>>) -> Vec<u8> {
     let mut data = ZlibEncoder::new(Vec::new(), Compression::fast());
     parts.for_each(|part| data.write_all(&part).unwrap());
     let data = data.finish().unwrap();

@@ -138,18 +138,20 @@ impl Ink {
         let mut line = vec![0_u64; to_width + 1];
         for (row, &(to_row, upper, lower)) in opacity.chunks_exact(width).zip(&rows) {
             // Most of a signature is paper.
-            if row.iter().all(|&alpha| alpha == 0) {
+            let Some((first, last)) = row.iter().position(|&alpha| alpha > 0).zip(row.iter().rposition(|&alpha| alpha > 0)) else {
                 continue;
-            }
+            };
+            let (row, columns) = (&row[first..=last], &columns[first..=last]);
+            let touched = columns[0].0..(columns[columns.len() - 1].0 + 2).min(to_width);
             line.fill(0);
-            for (&alpha, &(to, left, right)) in row.iter().zip(&columns).filter(|(alpha, _)| **alpha > 0) {
+            for (&alpha, &(to, left, right)) in row.iter().zip(columns).filter(|(alpha, _)| **alpha > 0) {
                 line[to] += u64::from(alpha) * left;
                 line[to + 1] += u64::from(alpha) * right;
             }
             for (part, share) in [(to_row, upper), (to_row + 1, lower)] {
                 if share > 0 {
-                    let sums = &mut sums[part * to_width..(part + 1) * to_width];
-                    sums.iter_mut().zip(&line).for_each(|(sum, ink)| *sum += ink * share);
+                    let sums = &mut sums[part * to_width..(part + 1) * to_width][touched.clone()];
+                    sums.iter_mut().zip(&line[touched.clone()]).for_each(|(sum, ink)| *sum += ink * share);
                 }
             }
         }

@@ -54,7 +54,9 @@ impl Resources {
         for (kind, named) in [("Font", &self.fonts), ("XObject", &self.objects)] {
             if !named.is_empty() {
                 put(out, format_args!("/{kind}<<"));
-                named.iter().for_each(|(name, object)| put(out, format_args!("/{name} {object}")));
+                for (name, object) in named {
+                    put(out, format_args!("/{name} {object}"));
+                }
                 out.extend_from_slice(b">>");
             }
         }
