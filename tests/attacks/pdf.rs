@@ -1,12 +1,14 @@
 //! Attacks on the PDF: its bytes, its revisions, its signature, and files signed by somebody else.
 
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::ops::Range;
 
 use certpress::sign::{Signer as _, cms, test_signer};
 use certpress::verify::{Grade, State};
+use flate2::Compression;
 use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
 
 use crate::tally::Most::{Added, Forged, Rewritten};
 use crate::tally::{Chance, Tally, find, replaced};
@@ -324,13 +326,27 @@ fn byte_ranges_and_contents() {
         ("another time", "/M(D:2026", "/M(D:2025"),
         ("reason", "/Filter/Adobe.PPKLite", "/Filter/Adobe.PPKMSxx"),
         ("a second key", "/Type/Sig/", "/M()/Sig/ "),
-        ("the field's value", "/FT/Sig", "/FT/Btn"),
     ] {
         let at = pdf.windows(old.len()).rposition(|w| w == old.as_bytes()).unwrap_or_else(|| panic!("no {old}"));
         let changed = [&pdf[..at], new.as_bytes(), &pdf[at + old.len()..]].concat();
         if changed != pdf {
             tally.file("the signature's dictionary", what, &changed, Forged);
         }
+    }
+    // The same in the stream of small objects, deflated anew.
+    let start = find(pdf, b"/Type/ObjStm");
+    let start = start + find(&pdf[start..], b"stream\n") + 7;
+    let end = start + find(&pdf[start..], b"\nendstream");
+    let mut inflated = Vec::new();
+    ZlibDecoder::new(&pdf[start..end]).read_to_end(&mut inflated).unwrap();
+    for (what, old, new) in
+        [("the field's kind", "/FT/Sig", "/FT/Btn"), ("the certification", "/DocMDP", "/DocMDX"), ("nothing", "<<", "<<")]
+    {
+        let mut deflated = ZlibEncoder::new(Vec::new(), Compression::best());
+        deflated.write_all(&replaced(&inflated, old.as_bytes(), new.as_bytes())).unwrap();
+        let changed = [&pdf[..start], &deflated.finish().unwrap(), &pdf[end..]].concat();
+        let (length, actual) = (format!("/Length {}", end - start), format!("/Length {}", changed.len() + end - pdf.len() - start));
+        tally.file("small objects", what, &replaced(&changed, length.as_bytes(), actual.as_bytes()), Forged);
     }
 }
 
