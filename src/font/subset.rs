@@ -165,7 +165,8 @@ impl Tables {
         file.table(*b"glyf", |out| {
             let start = out.len();
             for &glyph in &glyphs {
-                copy_glyph(out, self.glyph(glyph), index);
+                // No text uses .notdef: it draws nothing.
+                copy_glyph(out, if glyph == 0 { &[] } else { self.glyph(glyph) }, index);
                 // Short offsets count in pairs of bytes; four is what the specification recommends.
                 out.resize(start + (out.len() - start).next_multiple_of(4), 0);
                 ends.push((out.len() - start) as u32);
@@ -178,14 +179,19 @@ impl Tables {
             out[start + 8..start + 12].fill(0); // checkSumAdjustment, known at the end
             out[start + 50..start + 52].copy_from_slice(&u16::from(!short).to_be_bytes());
         });
+        let metrics: Vec<(u16, i16)> = glyphs.iter().map(|&glyph| self.metrics(glyph)).collect();
+        // The last width holds for all that follow it: most are Han, and a full em wide. Readers of whole files are simpler.
+        let alike = metrics.iter().rev().take_while(|(advance, _)| Some(*advance) == metrics.last().map(|last| last.0)).count();
+        let wide = if whole { metrics.len() } else { metrics.len() - alike + 1 };
         file.table(*b"hhea", |out| {
             out.extend_from_slice(&self.hhea[..34]);
-            out.extend_from_slice(&(glyphs.len() as u16).to_be_bytes());
+            out.extend_from_slice(&(wide as u16).to_be_bytes());
         });
         file.table(*b"hmtx", |out| {
-            for &glyph in &glyphs {
-                let (advance, bearing) = self.metrics(glyph);
-                out.extend_from_slice(&advance.to_be_bytes());
+            for (number, (advance, bearing)) in metrics.iter().enumerate() {
+                if number < wide {
+                    out.extend_from_slice(&advance.to_be_bytes());
+                }
                 out.extend_from_slice(&bearing.to_be_bytes());
             }
         });
@@ -516,7 +522,8 @@ mod tests {
             assert_eq!(subset.glyphs[usize::from(index)], glyph);
             assert_eq!(small.charmap().map(ch), Some(u32::from(index).into()), "cmap of {ch}");
         }
-        for (index, &glyph) in subset.glyphs.iter().enumerate() {
+        assert_eq!(drawn(&small, 0), Drawn::default());
+        for (index, &glyph) in subset.glyphs.iter().enumerate().skip(1) {
             assert_eq!(drawn(&small, index as u16), drawn(whole, glyph), "outline of glyph {glyph}");
             assert_eq!(metrics(&small, index as u16), metrics(whole, glyph), "metrics of glyph {glyph}");
         }

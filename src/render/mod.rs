@@ -8,6 +8,7 @@ mod specimen;
 mod svg;
 mod text;
 
+pub use crate::deflate;
 pub use ofd::{OfdRenderer, Unsigned};
 pub use pdf::PdfRenderer;
 pub use png::PngRenderer;
