@@ -249,9 +249,15 @@ impl Units<'_> {
         let boundary = Rect { x: place.x + inside.x, y: place.y + inside.y, ..inside };
         let (stroked, filled) = (stroke.is_some(), path.fill.is_some());
         let width = stroke.map_or(Length::ZERO, |(_, width)| width);
-        let mut attributes: Vec<(&str, &dyn Display)> = vec![("ID", &id), ("Boundary", &boundary), ("Stroke", &stroked), ("Fill", &filled)];
+        // Stroked and not filled is what a path is when nothing is said (8.5).
+        let mut attributes: Vec<(&str, &dyn Display)> = vec![("ID", &id), ("Boundary", &boundary)];
         if stroked {
             attributes.push(("LineWidth", &width));
+        } else {
+            attributes.push(("Stroke", &false));
+        }
+        if filled {
+            attributes.push(("Fill", &true));
         }
         if path.alpha != u8::MAX {
             attributes.push(("Alpha", &path.alpha));
@@ -358,8 +364,9 @@ fn around(segments: &[Segment], put: impl Fn(Point) -> Point, stroke: Length) ->
     let (low, high) = corners?;
     // A mitre may reach 4.234 half widths beyond its corner (GB/T 33190-2016 8.5, MiterLimit).
     let reach = stroke.scaled(4.234 / 2.0);
-    // Whole centimetres: the points keep their few decimals, and a thread that is drawn with several strokes is spelt alike
-    // each time, which compression then finds.
+    // Whole millimetres of reach and whole centimetres of box: the points keep their few decimals, and a thread that is drawn
+    // with several strokes is spelt alike each time, which compression then finds.
+    let reach = Length::um((reach.to_um() + 1999) / 2000 * 2000);
     let (x, y) = (on_grid(low.x - reach, i32::div_euclid), on_grid(low.y - reach, i32::div_euclid));
     let up = |value: i32, grid: i32| -(-value).div_euclid(grid);
     Some(Rect { x, y, w: on_grid(high.x + reach, up) - x, h: on_grid(high.y + reach, up) - y })
