@@ -1,5 +1,6 @@
 //! A composed document becomes bytes: PDF, OFD, PNG, SVG and plain text, the same glyphs at the same places in all.
 
+pub mod deflate;
 mod ofd;
 mod pdf;
 mod png;

@@ -5,7 +5,7 @@ use lopdf::{Object, ObjectId, Stream, dictionary};
 use super::print::Deflater;
 
 /// Adds the output intent that makes `DeviceRGB` and `DeviceGray` mean sRGB (ISO 19005-3 6.2.3).
-pub(super) fn add_output_intent(file: &mut lopdf::Document, deflater: &mut Deflater) -> ObjectId {
+pub(super) fn add_output_intent(file: &mut lopdf::Document, deflater: &Deflater) -> ObjectId {
     let mut profile = Stream::new(dictionary! { "N" => 3 }, srgb_profile());
     deflater.compress(&mut profile);
     let profile = file.add_object(profile);

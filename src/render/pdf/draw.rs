@@ -19,7 +19,7 @@ use crate::page::{Art, Image, Item, Length, Path, Point, Qr, Rect, Rgb, Role, Ru
 /// Collects the operations of one content stream.
 pub(super) struct Canvas<'a> {
     typefaces: &'a Typefaces,
-    deflater: &'a mut Deflater,
+    deflater: &'a Deflater,
     height: Length,
     next_mark: u32,
     ops: Vec<Op>,
@@ -70,7 +70,7 @@ fn units(length: Length) -> DictItem {
 
 impl<'a> Canvas<'a> {
     /// For a page or a drawing of that height, with the fonts of its texts. Marks are counted from `first_mark` on.
-    pub fn new(height: Length, typefaces: &'a Typefaces, first_mark: u32, deflater: &'a mut Deflater) -> Self {
+    pub fn new(height: Length, typefaces: &'a Typefaces, first_mark: u32, deflater: &'a Deflater) -> Self {
         Self {
             typefaces,
             deflater,

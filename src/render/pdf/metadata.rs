@@ -108,7 +108,7 @@ fn properties(document: &Document) -> Result<Vec<(&str, &str, &'static str)>, Re
 }
 
 /// The packet as the catalog's metadata stream; compressed, as PDF/A allows since part 2, for it is a tenth of the file.
-pub(super) fn metadata_stream(xmp: String, deflater: &mut Deflater) -> Stream {
+pub(super) fn metadata_stream(xmp: String, deflater: &Deflater) -> Stream {
     deflater.stream(dictionary! { "Type" => "Metadata", "Subtype" => "XML" }, xmp.into_bytes())
 }
 
@@ -140,7 +140,7 @@ pub(super) fn attach(
     at: Timestamp,
     catalog: &mut Dictionary,
     file: &mut lopdf::Document,
-    deflater: &mut Deflater,
+    deflater: &Deflater,
 ) {
     if attachments.is_empty() {
         return;

@@ -28,6 +28,7 @@ use super::RenderError;
 use crate::font::Fonts;
 use crate::layout::Document;
 use crate::page::{Art, Face, Length};
+use crate::render::deflate::Effort;
 use crate::sign::pdf::Blank;
 
 /// Writes PDF files; each face is prepared once.
@@ -88,10 +89,10 @@ impl PdfRenderer {
             known.get_or_init(|| prepared)
         };
         let mut file = face.file.clone();
-        let mut deflater = Deflater::fast();
+        let deflater = Deflater(Effort::Quick);
 
         let typefaces = Typefaces::of(&page.items, &self.fonts, "H");
-        let mut canvas = Canvas::new(page.size.1, &typefaces, face.tags.len() as u32, &mut deflater);
+        let mut canvas = Canvas::new(page.size.1, &typefaces, face.tags.len() as u32, &deflater);
         let field = room.map(|room| (Field::of(&page.items, file.new_object_id()), room));
         if let Some((field, _)) = &field {
             canvas.items(field.items[0])?;
@@ -132,7 +133,7 @@ impl PdfRenderer {
             [&face.tags, &drawing.tags],
             field.as_ref().map(|(field, _)| field.id),
         );
-        let metadata = file.add_object(metadata::metadata_stream(xmp, &mut deflater));
+        let metadata = file.add_object(metadata::metadata_stream(xmp, &deflater));
         let mut catalog = dictionary! {
             "Type" => "Catalog",
             "Pages" => pages,
@@ -143,7 +144,7 @@ impl PdfRenderer {
             "Metadata" => metadata,
             "OutputIntents" => vec![face.output_intent.into()],
         };
-        metadata::attach(&document.attachments, document.instant, &mut catalog, &mut file, &mut deflater);
+        metadata::attach(&document.attachments, document.instant, &mut catalog, &mut file, &deflater);
         let information = file.add_object(metadata::information(document));
         let root = file.new_object_id();
         if let Some((field, room)) = field {
@@ -160,10 +161,10 @@ impl PdfRenderer {
         let mut file = lopdf::Document::with_version("1.7");
         // The kind that every reader and every judge of signatures knows.
         file.reference_table.cross_reference_type = XrefType::CrossReferenceTable;
-        let mut deflater = Deflater::best();
-        let output_intent = color::add_output_intent(&mut file, &mut deflater);
+        let deflater = Deflater(Effort::Best);
+        let output_intent = color::add_output_intent(&mut file, &deflater);
         let typefaces = Typefaces::of(&face.items, &self.fonts, "L");
-        let mut canvas = Canvas::new(height, &typefaces, 0, &mut deflater);
+        let mut canvas = Canvas::new(height, &typefaces, 0, &deflater);
         canvas.items(&face.items)?;
         let drawing = canvas.print(&mut file)?;
         let mut resources = drawing.printed.resources;
@@ -203,8 +204,8 @@ impl PdfRenderer {
 /// Art as a form object, the drawing's bottom left corner at the origin.
 fn appearance(art: &Art) -> Result<Stream, RenderError> {
     let typefaces = Typefaces::default();
-    let mut deflater = Deflater::best();
-    let mut canvas = Canvas::new(art.size.1, &typefaces, 0, &mut deflater);
+    let deflater = Deflater(Effort::Best);
+    let mut canvas = Canvas::new(art.size.1, &typefaces, 0, &deflater);
     canvas.paths(art.paths.iter());
     // Paths refer to no objects, so that nothing is added to this file.
     let drawing = canvas.print(&mut lopdf::Document::new())?;

@@ -11,7 +11,7 @@ use crate::record::{Picture, PictureFormat};
 
 /// The symbol as a form object, a module and a unit the same, quiet zone included. All bars make one path: no seams
 /// show between rows.
-pub(super) fn symbol(symbol: &Symbol, deflater: &mut Deflater) -> XObject {
+pub(super) fn symbol(symbol: &Symbol, deflater: &Deflater) -> XObject {
     let across = symbol.side + 2 * Symbol::QUIET;
     let mut content = String::from("0 g\n");
     for (row, column, count) in symbol.bars() {
@@ -33,7 +33,7 @@ pub(super) fn symbol(symbol: &Symbol, deflater: &mut Deflater) -> XObject {
 }
 
 /// The picture as an image object (ISO 32000-1 8.9.5).
-pub(super) fn image(picture: &Picture, deflater: &mut Deflater) -> XObject {
+pub(super) fn image(picture: &Picture, deflater: &Deflater) -> XObject {
     let size = (picture.width, picture.height);
     if let PictureFormat::Jpeg { grey } = picture.format {
         return external(samples(size, if grey { 1 } else { 3 }, 8, "DCTDecode", picture.bytes.clone()));

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use flate2::{Compress, Compression, FlushCompress};
 use lopdf::{Dictionary, Object, ObjectId, Stream};
 use printpdf::{Op, PdfDocument, PdfPage, PdfResources, PdfSaveOptions, PdfWarnMsg};
 
 use super::{RenderError, refused};
+use crate::render::deflate::{self, Effort};
 
 /// The kinds of page resources that we use.
 pub(super) const RESOURCES: [&str; 3] = ["Font", "XObject", "ExtGState"];
@@ -87,22 +87,12 @@ impl Move<'_> {
     }
 }
 
-/// Compresses streams, one after the other with the same working memory.
-pub(super) struct Deflater(Compress);
+/// Compresses streams, as hard as it is told to.
+pub(super) struct Deflater(pub Effort);
 
 impl Deflater {
-    /// For what is compressed once and copied into each document.
-    pub fn best() -> Self {
-        Self(Compress::new(Compression::best(), true))
-    }
-
-    /// For what is made anew for each document: outlines and JPEG hardly shrink further, however long one tries.
-    pub fn fast() -> Self {
-        Self(Compress::new(Compression::new(2), true))
-    }
-
     /// Compresses a stream that is not yet encoded, when that makes it smaller.
-    pub fn compress(&mut self, stream: &mut Stream) {
+    pub fn compress(&self, stream: &mut Stream) {
         if stream.dict.has(b"Filter") {
             return;
         }
@@ -114,37 +104,14 @@ impl Deflater {
     }
 
     /// A stream with compressed content.
-    pub fn stream(&mut self, dict: Dictionary, content: Vec<u8>) -> Stream {
+    pub fn stream(&self, dict: Dictionary, content: Vec<u8>) -> Stream {
         let mut stream = Stream::new(dict, content);
         self.compress(&mut stream);
         stream
     }
 
     /// The bytes in zlib's format (RFC 1950).
-    pub fn deflate(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.0.reset();
-        // zlib's own bound on what incompressible bytes grow to.
-        let mut packed = Vec::with_capacity(bytes.len() + bytes.len() / 1000 + 64);
-        let end = self.0.compress_vec(bytes, &mut packed, FlushCompress::Finish);
-        debug_assert!(matches!(end, Ok(flate2::Status::StreamEnd)));
-        packed
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deflated_bytes_inflate_again_even_when_they_grow() {
-        use std::io::Read;
-        let noise: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        let mut deflater = Deflater::fast();
-        for bytes in [&b""[..], b"abc", &vec![7; 70_000], &noise] {
-            let packed = deflater.deflate(bytes);
-            let mut back = Vec::new();
-            flate2::read::ZlibDecoder::new(&packed[..]).read_to_end(&mut back).unwrap();
-            assert_eq!(back, bytes);
-        }
+    pub fn deflate(&self, bytes: &[u8]) -> Vec<u8> {
+        deflate::zlib(bytes, self.0)
     }
 }

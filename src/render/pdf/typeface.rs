@@ -81,7 +81,7 @@ impl Typefaces {
     }
 
     /// Sets right what printpdf can only guess about fonts that it did not parse, says the rest shorter, and compresses them.
-    pub fn complete(&self, printed: &Dictionary, file: &mut lopdf::Document, deflater: &mut Deflater) -> Result<(), RenderError> {
+    pub fn complete(&self, printed: &Dictionary, file: &mut lopdf::Document, deflater: &Deflater) -> Result<(), RenderError> {
         let fonts = printed.get(b"Font").and_then(Object::as_dict).map_err(refused)?;
         for typeface in self.faces.values() {
             let font = fonts.get(typeface.resource.0.as_bytes()).and_then(Object::as_reference).map_err(refused)?;
