@@ -5,14 +5,15 @@ mod content;
 mod xml;
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use jiff::tz::TimeZone;
 
-use self::archive::{Part, Shared};
+use self::archive::{Packed, Part};
 use self::content::{Ids, Resources, Units};
 use self::xml::{NAMESPACE, Xml};
 use super::RenderError;
+use super::deflate::Effort;
 use crate::clock::{SHANGHAI, shanghai_date};
 use crate::config::OfdSignature;
 use crate::font::Fonts;
@@ -24,7 +25,14 @@ use crate::sign::ofd::{Entry, File, LIST};
 pub struct OfdRenderer {
     fonts: Arc<Fonts>,
     faces: Vec<KnownFace>,
+    seals: Seals,
 }
+
+/// Seals that were packed before, beside their bytes: files carry the same few.
+type Seals = RwLock<Vec<(Vec<u8>, Packed<'static>)>>;
+
+/// A layout has two at most.
+const MOST_SEALS: usize = 100;
 
 /// A face and its parts, made when it is first asked for, since a program that issues one type needs one face.
 struct KnownFace {
@@ -35,7 +43,7 @@ struct KnownFace {
 /// The parts of a file that come from the face alone: the template page and what it needs.
 #[derive(Clone)]
 struct Prepared {
-    parts: Shared,
+    parts: Arc<[Packed<'static>]>,
     /// The same parts as signatures see them.
     entries: Arc<[Entry]>,
     /// The largest identifier in them.
@@ -47,6 +55,7 @@ pub struct Unsigned<'d> {
     /// Its page's identifier.
     pub page: u32,
     face: Prepared,
+    seals: &'d Seals,
     first: [Part<'d>; 2],
     rest: Vec<Part<'d>>,
 }
@@ -58,20 +67,20 @@ impl OfdRenderer {
     /// Takes the faces that will be used often.
     pub fn new(fonts: &Arc<Fonts>, faces: &[Arc<Face>]) -> Result<Self, RenderError> {
         let faces = faces.iter().map(|face| KnownFace { digest: face.digest, prepared: OnceLock::new() }).collect();
-        Ok(Self { fonts: Arc::clone(fonts), faces })
+        Ok(Self { fonts: Arc::clone(fonts), faces, seals: RwLock::default() })
     }
 
     /// The document as a file without signatures. Same document, same bytes.
     pub fn render(&self, document: &Document) -> Result<Vec<u8>, RenderError> {
-        self.parts(document, None)?.zip()
+        self.parts(document, None)?.zip(Vec::new())
     }
 
     /// The document as a file that its signatures will be added to. Seals are stamped by signatures, and then not on the page.
-    pub fn unsigned<'d>(&self, document: &'d Document, by: OfdSignature) -> Result<Unsigned<'d>, RenderError> {
+    pub fn unsigned<'d>(&'d self, document: &'d Document, by: OfdSignature) -> Result<Unsigned<'d>, RenderError> {
         self.parts(document, Some(by))
     }
 
-    fn parts<'d>(&self, document: &'d Document, signature: Option<OfdSignature>) -> Result<Unsigned<'d>, RenderError> {
+    fn parts<'d>(&'d self, document: &'d Document, signature: Option<OfdSignature>) -> Result<Unsigned<'d>, RenderError> {
         let face = &document.page.face;
         let face = match self.faces.iter().find(|known| known.digest == face.digest) {
             Some(known) => known.prepared.get_or_init(|| self.prepare(face)).clone(),
@@ -79,7 +88,7 @@ impl OfdRenderer {
         }?;
         let mut ids = Ids::after(face.last_id);
         let page_id = ids.next();
-        let resources = Resources::gather(&self.fonts, &document.page.items, &mut ids);
+        let resources = Resources::gather("font", &self.fonts, &document.page.items, &mut ids);
         let (page, units) = self.page(document, &resources, &mut ids, signature == Some(OfdSignature::Seal));
         let tags = custom_tag(document, page_id, &units)?;
 
@@ -95,12 +104,12 @@ impl OfdRenderer {
         rest.extend(resources.into_files("Doc_0/Res"));
         rest.push(Part::new("Doc_0/Attachs/Attachments.xml", attachments(document)));
         rest.extend(document.attachments.iter().map(|file| Part::new(attachment_file(file), file.bytes.as_slice())));
-        Ok(Unsigned { page: page_id, face, first, rest })
+        Ok(Unsigned { page: page_id, face, seals: &self.seals, first, rest })
     }
 
     fn prepare(&self, face: &Face) -> Result<Prepared, RenderError> {
         let mut ids = Ids::after(TEMPLATE);
-        let resources = Resources::gather(&self.fonts, &face.items, &mut ids);
+        let resources = Resources::gather("face", &self.fonts, &face.items, &mut ids);
         let mut xml = Xml::new("ofd:Page", &[]);
         self.layer(&mut xml, "Background", &face.items, &resources, &mut ids, false);
         let mut parts = vec![
@@ -109,11 +118,9 @@ impl OfdRenderer {
             Part::new("Doc_0/Tags/CustomTags.xml", custom_tags()),
         ];
         parts.extend(resources.into_files("Doc_0/Res"));
-        Ok(Prepared {
-            parts: Shared::pack(&parts).map_err(refused)?,
-            entries: parts.iter().map(Part::entry).collect(),
-            last_id: ids.last(),
-        })
+        let entries = parts.iter().map(Part::entry).collect();
+        let parts = parts.into_iter().map(|part| Part::new(part.name.into_owned(), part.bytes.into_owned()).pack(Effort::Best));
+        Ok(Prepared { parts: parts.collect(), entries, last_id: ids.last() })
     }
 
     /// The page's content, and the units that each of its items became.
@@ -144,14 +151,35 @@ impl Unsigned<'_> {
     }
 
     /// The file with what signing adds.
-    pub fn signed(mut self, files: Vec<File>) -> Result<Vec<u8>, RenderError> {
-        self.rest.extend(files.into_iter().map(|file| Part::new(file.name, file.bytes)));
-        self.zip()
+    pub fn signed(self, files: Vec<File>) -> Result<Vec<u8>, RenderError> {
+        let seals = self.seals;
+        let pack = |File { name, bytes }: File| match name.ends_with("/Seal.esl") {
+            true => packed_seal(seals, name, bytes),
+            false => Part::new(name, bytes).pack(Effort::Quick),
+        };
+        let files = files.into_iter().map(pack).collect();
+        self.zip(files)
     }
 
-    fn zip(&self) -> Result<Vec<u8>, RenderError> {
-        archive::zip(&self.first, &self.face.parts, &self.rest).map_err(refused)
+    fn zip(self, files: Vec<Packed>) -> Result<Vec<u8>, RenderError> {
+        let first = self.first.map(|part| part.pack(Effort::Quick));
+        let rest: Vec<_> = self.rest.into_iter().map(|part| part.pack(Effort::Quick)).collect();
+        archive::zip(first.iter().chain(&*self.face.parts).chain(&rest).chain(&files)).map_err(refused)
     }
+}
+
+fn packed_seal(seals: &Seals, name: String, bytes: Vec<u8>) -> Packed<'static> {
+    let known = seals.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, packed)) = known.iter().find(|(known, _)| *known == bytes) {
+        return packed.renamed(name);
+    }
+    drop(known);
+    let packed = Part::new(name, bytes.clone()).pack(Effort::Best);
+    let mut known = seals.write().unwrap_or_else(PoisonError::into_inner);
+    if known.len() < MOST_SEALS {
+        known.push((bytes, packed.clone()));
+    }
+    packed
 }
 
 /// `OFD.xml`: what the document is, with its metadata, and where its root lies.
