@@ -1,20 +1,15 @@
 //! What the colours mean: the sRGB profile and the output intent that refers to it.
 
-use lopdf::{Object, ObjectId, Stream, dictionary};
-
-use super::print::Deflater;
+use super::file::{File, Ref, put};
+use crate::render::deflate::Effort;
 
 /// Adds the output intent that makes `DeviceRGB` and `DeviceGray` mean sRGB (ISO 19005-3 6.2.3).
-pub(super) fn add_output_intent(file: &mut lopdf::Document, deflater: &Deflater) -> ObjectId {
-    let mut profile = Stream::new(dictionary! { "N" => 3 }, srgb_profile());
-    deflater.compress(&mut profile);
-    let profile = file.add_object(profile);
-    file.add_object(dictionary! {
-        "Type" => "OutputIntent",
-        "S" => "GTS_PDFA1",
-        "OutputConditionIdentifier" => Object::string_literal("sRGB IEC61966-2.1"),
-        "Info" => Object::string_literal("sRGB IEC61966-2.1"),
-        "DestOutputProfile" => profile,
+pub(super) fn add_output_intent(file: &mut File) -> Ref {
+    let profile = file.deflated(format_args!("/N 3"), &srgb_profile(), Effort::Best);
+    file.small(|out| {
+        let name = "(sRGB IEC61966-2.1)";
+        let names = format_args!("/OutputConditionIdentifier{name}/Info{name}");
+        put(out, format_args!("<</Type/OutputIntent/S/GTS_PDFA1{names}/DestOutputProfile {profile}>>"));
     })
 }
 

@@ -1,33 +1,73 @@
 //! Items become page operations: exact places, marked for the structure tree or as artifacts (ISO 32000-1 14.8.2.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lopdf::text_string;
-use printpdf::{
-    Color, DictItem, ExtendedGraphicsState, ExtendedGraphicsStateId, Op, PdfFontHandle, PdfResources, Pt, TextItem, TextMatrix, XObject,
-    XObjectId, XObjectTransform,
-};
+use printpdf::{Color, DictItem, ExtendedGraphicsStateId, FontId, Op, PdfFontHandle, Pt, TextMatrix, XObjectId, XObjectTransform};
 
 use super::RenderError;
+use super::file::{File, Ref, put};
 use super::picture;
-use super::print::{Deflater, Printed, print};
+use super::print::print;
 use super::structure::{Kind, Tag};
 use super::typeface::Typefaces;
 use crate::page::{Art, Image, Item, Length, Path, Point, Qr, Rect, Rgb, Role, Run, Seal, Segment, Symbol, Text};
+use crate::render::deflate::Effort;
 
 /// Collects the operations of one content stream.
 pub(super) struct Canvas<'a> {
     typefaces: &'a Typefaces,
-    deflater: &'a Deflater,
+    file: &'a mut File,
+    effort: Effort,
     height: Length,
     next_mark: u32,
     ops: Vec<Op>,
-    images: BTreeMap<XObjectId, XObject>,
-    opacities: BTreeMap<ExtendedGraphicsStateId, ExtendedGraphicsState>,
+    resources: Resources,
     paint: Paint,
     tags: Vec<Tag>,
     seals: Vec<(String, Arc<Art>)>,
+}
+
+/// What operations draw with, by the names that they use.
+#[derive(Clone, Default)]
+pub(super) struct Resources {
+    /// Fonts.
+    pub fonts: Vec<(String, Ref)>,
+    /// Pictures and forms.
+    pub objects: Vec<(String, Ref)>,
+    /// Opacities, of 255.
+    pub opacities: BTreeSet<u8>,
+}
+
+impl Resources {
+    /// Those of two content streams of one page; names tell them apart.
+    pub fn extend(&mut self, other: &Self) {
+        self.fonts.extend_from_slice(&other.fonts);
+        self.objects.extend_from_slice(&other.objects);
+        self.opacities.extend(&other.opacities);
+    }
+
+    /// The dictionary (ISO 32000-1 7.8.3), without the kinds that are not used.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"<<");
+        for (kind, named) in [("Font", &self.fonts), ("XObject", &self.objects)] {
+            if !named.is_empty() {
+                put(out, format_args!("/{kind}<<"));
+                named.iter().for_each(|(name, object)| put(out, format_args!("/{name} {object}")));
+                out.extend_from_slice(b">>");
+            }
+        }
+        if !self.opacities.is_empty() {
+            out.extend_from_slice(b"/ExtGState<<");
+            for alpha in &self.opacities {
+                let value = rounded(f64::from(*alpha) / 255.0, 3);
+                put(out, format_args!("/A{alpha}<</ca {value}/CA {value}>>"));
+            }
+            out.extend_from_slice(b">>");
+        }
+        out.extend_from_slice(b">>");
+    }
 }
 
 /// The graphics state as far as we set it, so that it is written only where it changes.
@@ -40,8 +80,10 @@ struct Paint {
 
 /// Drawn items.
 pub(super) struct Drawing {
-    /// Their content stream and resources.
-    pub printed: Printed,
+    /// Their content.
+    pub content: Vec<u8>,
+    /// What it draws with, but for the seals.
+    pub resources: Resources,
     /// What its marked content is, in the order of marks.
     pub tags: Vec<Tag>,
     /// The seals that it draws, by name; the caller supplies their appearances.
@@ -70,15 +112,16 @@ fn units(length: Length) -> DictItem {
 
 impl<'a> Canvas<'a> {
     /// For a page or a drawing of that height, with the fonts of its texts. Marks are counted from `first_mark` on.
-    pub fn new(height: Length, typefaces: &'a Typefaces, first_mark: u32, deflater: &'a Deflater) -> Self {
+    /// What they draw with is added to the file.
+    pub fn new(height: Length, typefaces: &'a Typefaces, first_mark: u32, file: &'a mut File, effort: Effort) -> Self {
         Self {
             typefaces,
-            deflater,
+            file,
+            effort,
             height,
             next_mark: first_mark,
             ops: Vec::with_capacity(1024),
-            images: BTreeMap::new(),
-            opacities: BTreeMap::new(),
+            resources: Resources::default(),
             paint: Paint::default(),
             tags: Vec::new(),
             seals: Vec::new(),
@@ -133,17 +176,10 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Has the operations printed, and what they draw with added to the file.
-    pub fn print(self, file: &mut lopdf::Document) -> Result<Drawing, RenderError> {
-        let resources = PdfResources {
-            fonts: self.typefaces.resources(),
-            xobjects: printpdf::XObjectMap { map: self.images },
-            extgstates: printpdf::ExtendedGraphicsStateMap { map: self.opacities },
-            ..PdfResources::default()
-        };
-        let printed = print(self.ops, resources, file)?;
-        self.typefaces.complete(&printed.resources, file, self.deflater)?;
-        Ok(Drawing { printed, tags: self.tags, seals: self.seals })
+    /// Has the operations printed.
+    pub fn print(mut self) -> Result<Drawing, RenderError> {
+        self.resources.fonts = self.typefaces.add(self.file, self.effort);
+        Ok(Drawing { content: print(self.ops)?, resources: self.resources, tags: self.tags, seals: self.seals })
     }
 
     fn text(&mut self, text: &Text) -> Result<(), RenderError> {
@@ -182,9 +218,9 @@ impl<'a> Canvas<'a> {
             let (glyphs, plain) = set(run, typeface);
             reads_itself &= plain;
             let size = Pt(rounded(run.size.to_pt(), 4));
-            shown.push(Op::SetFont { font: PdfFontHandle::External(typeface.resource.clone()), size });
+            shown.push(Op::SetFont { font: PdfFontHandle::External(FontId(typeface.resource.clone())), size });
             shown.push(Op::SetTextMatrix { matrix: TextMatrix::Raw(self.text_matrix(run.origin, about, rotation)) });
-            shown.push(Op::ShowText { items: vec![TextItem::GlyphIds(glyphs)] });
+            shown.push(Op::Unknown { key: "TJ".to_owned(), value: vec![DictItem::Array(glyphs)] });
         }
         if reads_itself {
             self.ops.append(&mut shown);
@@ -211,8 +247,8 @@ impl<'a> Canvas<'a> {
     }
 
     fn image(&mut self, image: &Image) {
-        let id = self.name('I', self.images.len());
-        self.images.insert(id.clone(), picture::image(&image.picture, self.deflater));
+        let picture = picture::image(self.file, &image.picture, self.effort);
+        let id = self.object('I', picture);
         self.begin_tagged(Kind::Figure(image.alt.clone()), image.area);
         self.opacity(u8::MAX);
         self.place(id, image.area, (image.area.w.to_pt(), image.area.h.to_pt()));
@@ -220,8 +256,8 @@ impl<'a> Canvas<'a> {
     }
 
     fn seal(&mut self, seal: &Seal) {
-        let id = self.name('S', self.seals.len());
-        self.seals.push((id.0.clone(), Arc::clone(&seal.art)));
+        let id = format!("{}S{}", self.typefaces.prefix, self.seals.len());
+        self.seals.push((id.clone(), Arc::clone(&seal.art)));
         self.begin_tagged(Kind::Figure(seal.alt.clone()), seal.area);
         self.opacity(u8::MAX);
         let (width, height) = seal.art.size;
@@ -229,12 +265,15 @@ impl<'a> Canvas<'a> {
         self.end_marked();
     }
 
-    fn name(&self, kind: char, number: usize) -> XObjectId {
-        XObjectId(format!("{}{kind}{number}", self.typefaces.prefix))
+    /// Names an object that is drawn.
+    fn object(&mut self, kind: char, object: Ref) -> String {
+        let name = format!("{}{kind}{}", self.typefaces.prefix, self.resources.objects.len());
+        self.resources.objects.push((name.clone(), object));
+        name
     }
 
     /// Draws an object scaled, its origin in the area's bottom left corner.
-    fn place(&mut self, id: XObjectId, area: Rect, (scale_x, scale_y): (f64, f64)) {
+    fn place(&mut self, name: String, area: Rect, (scale_x, scale_y): (f64, f64)) {
         let transform = XObjectTransform {
             translate_x: Some(Pt(points(area.x))),
             translate_y: Some(Pt(points(self.height - area.bottom()))),
@@ -243,7 +282,7 @@ impl<'a> Canvas<'a> {
             no_auto_scale: true,
             ..XObjectTransform::default()
         };
-        self.ops.push(Op::UseXobject { id, transform });
+        self.ops.push(Op::UseXobject { id: XObjectId(name), transform });
     }
 
     fn path(&mut self, path: &Path) {
@@ -277,8 +316,8 @@ impl<'a> Canvas<'a> {
 
     fn qr(&mut self, qr: &Qr) {
         let across = (qr.symbol.side + 2 * Symbol::QUIET) as f64;
-        let id = self.name('Q', self.images.len());
-        self.images.insert(id.clone(), picture::symbol(&qr.symbol, self.deflater));
+        let symbol = picture::symbol(self.file, &qr.symbol, self.effort);
+        let id = self.object('Q', symbol);
         self.begin_tagged(Kind::Figure(qr.alt.clone()), qr.area);
         self.opacity(u8::MAX);
         self.place(id, qr.area, (qr.area.w.to_pt() / across, qr.area.h.to_pt() / across));
@@ -310,12 +349,8 @@ impl<'a> Canvas<'a> {
     fn opacity(&mut self, alpha: u8) {
         // A content stream begins opaque.
         if self.paint.alpha.replace(alpha).unwrap_or(u8::MAX) != alpha {
-            let id = ExtendedGraphicsStateId(format!("A{alpha}"));
-            self.ops.push(Op::LoadGraphicsState { gs: id.clone() });
-            self.opacities.entry(id).or_insert_with(|| {
-                let value = rounded(f64::from(alpha) / 255.0, 3);
-                ExtendedGraphicsState::default().with_current_fill_alpha(value).with_current_stroke_alpha(value)
-            });
+            self.ops.push(Op::LoadGraphicsState { gs: ExtendedGraphicsStateId(format!("A{alpha}")) });
+            self.resources.opacities.insert(alpha);
         }
     }
 
@@ -341,7 +376,7 @@ impl<'a> Canvas<'a> {
 }
 
 /// The glyphs of a run with the gaps that put each at its place, and whether they read as the run's text by themselves.
-fn set(run: &Run, typeface: &super::typeface::Typeface) -> (Vec<printpdf::Codepoint>, bool) {
+fn set(run: &Run, typeface: &super::typeface::Typeface) -> (Vec<DictItem>, bool) {
     /// A place may be off by this many micrometres: a tenth of a dot at 1200 dpi.
     const TOLERANCE: f64 = 2.0;
     /// A gap that readers take for a space, in thousandths of an em.
@@ -349,22 +384,23 @@ fn set(run: &Run, typeface: &super::typeface::Typeface) -> (Vec<printpdf::Codepo
 
     let thousandth = f64::from(run.size.to_um()) / 1000.0;
     let (mut pen, mut due, mut plain) = (0.0, Length::ZERO, true);
-    let mut glyphs = Vec::with_capacity(run.glyphs.len());
+    let (mut shown, mut codes) = (Vec::new(), Vec::with_capacity(2 * run.glyphs.len()));
     for (number, &glyph) in run.glyphs.iter().enumerate() {
         let code = typeface.code(glyph);
         plain &= typeface.means(code, glyph.ch);
+        codes.extend(code.to_be_bytes());
         pen += typeface.width(code);
         due = due + glyph.advance;
         let off = pen - f64::from(due.to_um()) / thousandth;
-        let mut gap = 0.0;
         if number + 1 < run.glyphs.len() && (off * thousandth).abs() > TOLERANCE {
-            gap = f64::from(rounded(off, 1));
+            let gap = f64::from(rounded(off, 1));
             pen -= gap;
             plain &= gap > -SPACE;
+            shown.extend([DictItem::Bytes(std::mem::take(&mut codes)), DictItem::Real(gap as f32)]);
         }
-        glyphs.push(typeface.codepoint(code, gap));
     }
-    (glyphs, plain)
+    shown.push(DictItem::Bytes(codes));
+    (shown, plain)
 }
 
 fn srgb(Rgb(r, g, b): Rgb) -> Color {

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use lopdf::{Dictionary, Object, Stream, dictionary};
 use quick_xml::escape::escape;
 
-use super::print::Deflater;
+use super::file::{File, List, Name, Ref, put, words};
 use super::{RenderError, refused};
 use crate::clock::SHANGHAI;
 use crate::layout::{Attachment, Document};
+use crate::render::deflate::Effort;
 
 const PRODUCER: &str = concat!("certpress ", env!("CARGO_PKG_VERSION"));
 
@@ -107,70 +107,69 @@ fn properties(document: &Document) -> Result<Vec<(&str, &str, &'static str)>, Re
     Ok(properties)
 }
 
-/// The packet as the catalog's metadata stream; compressed, as PDF/A allows since part 2, for it is a tenth of the file.
-pub(super) fn metadata_stream(xmp: String, deflater: &Deflater) -> Stream {
-    deflater.stream(dictionary! { "Type" => "Metadata", "Subtype" => "XML" }, xmp.into_bytes())
+/// Adds the packet as the catalog's metadata; compressed, as PDF/A allows since part 2, for it is a tenth of the file.
+pub(super) fn add_metadata(file: &mut File, xmp: &str) -> Ref {
+    file.deflated(format_args!("/Type/Metadata/Subtype/XML"), xmp.as_bytes(), Effort::Quick)
 }
 
-/// The information dictionary.
-pub(super) fn information(document: &Document) -> Dictionary {
-    let date = Object::string_literal(pdf_date(document.instant));
-    dictionary! {
-        "Title" => words(&document.title),
-        "Author" => words(&document.author),
-        "Subject" => words(&document.subject),
-        "Creator" => Object::string_literal(PRODUCER),
-        "Producer" => Object::string_literal(PRODUCER),
-        "CreationDate" => date.clone(),
-        "ModDate" => date,
-    }
+/// Adds the information dictionary.
+pub(super) fn add_information(file: &mut File, document: &Document) -> Ref {
+    let date = pdf_date(document.instant);
+    file.small(|out| {
+        out.extend_from_slice(b"<<");
+        for (key, text) in [("Title", &document.title), ("Author", &document.author), ("Subject", &document.subject)] {
+            words(out, key, text);
+        }
+        put(out, format_args!("/Creator({PRODUCER})/Producer({PRODUCER})/CreationDate({date})/ModDate({date})>>"));
+    })
 }
 
-/// Text for people (ISO 32000-1 7.9.2.2): ASCII as it is, all else in UTF-16, as bytes, which take half the room of digits.
-pub(super) fn words(text: &str) -> Object {
-    if text.is_ascii() {
-        return Object::string_literal(text);
-    }
-    Object::string_literal(std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect::<Vec<u8>>())
+/// Files that travel inside: what the catalog says of them.
+pub(super) struct Attached {
+    /// By name, as a name tree is sorted (ISO 32000-1 7.9.6).
+    files: Vec<(&'static str, Ref)>,
+    /// As given.
+    specifications: Vec<Ref>,
 }
 
-/// Adds the files that travel inside, by name and as associated files (ISO 32000-1 7.11.4, ISO 19005-3 annex E).
-pub(super) fn attach(
-    attachments: &[Attachment],
-    at: Timestamp,
-    catalog: &mut Dictionary,
-    file: &mut lopdf::Document,
-    deflater: &Deflater,
-) {
-    if attachments.is_empty() {
-        return;
-    }
-    let mut files: Vec<(&str, Object)> = Vec::with_capacity(attachments.len());
-    for attachment in attachments {
-        let dict = dictionary! {
-            "Type" => "EmbeddedFile",
-            "Subtype" => attachment.media_type,
-            "Params" => dictionary! {
-                "Size" => attachment.bytes.len() as u32,
-                "ModDate" => Object::string_literal(pdf_date(at)),
-            },
-        };
-        let embedded = file.add_object(deflater.stream(dict, attachment.bytes.clone()));
-        let specification = file.add_object(dictionary! {
-            "Type" => "Filespec",
-            "F" => Object::string_literal(attachment.name),
-            "UF" => words(attachment.name),
-            "Desc" => words(attachment.description),
-            "AFRelationship" => attachment.relationship,
-            "EF" => dictionary! { "F" => embedded, "UF" => embedded },
-        });
-        files.push((attachment.name, specification.into()));
-    }
-    catalog.set("AF", files.iter().map(|(_, specification)| specification.clone()).collect::<Vec<_>>());
-    // A name tree is sorted (ISO 32000-1 7.9.6).
+/// Adds the files that travel inside (ISO 32000-1 7.11.4).
+pub(super) fn attach(file: &mut File, attachments: &[Attachment], at: Timestamp) -> Attached {
+    let date = pdf_date(at);
+    let embedded: Vec<Ref> = attachments
+        .iter()
+        .map(|Attachment { media_type, bytes, .. }| {
+            let parameters = format_args!("/Params<</Size {}/ModDate({date})>>", bytes.len());
+            file.deflated(format_args!("/Type/EmbeddedFile/Subtype{}{parameters}", Name(media_type)), bytes, Effort::Quick)
+        })
+        .collect();
+    let specify = |(attachment, embedded): (&Attachment, Ref)| {
+        let Attachment { name, relationship, description, .. } = attachment;
+        file.small(|out| {
+            out.extend_from_slice(b"<</Type/Filespec");
+            for (key, text) in [("F", name), ("UF", name), ("Desc", description)] {
+                words(out, key, text);
+            }
+            put(out, format_args!("/AFRelationship{}/EF<</F {embedded}/UF {embedded}>>>>", Name(relationship)));
+        })
+    };
+    let specifications: Vec<Ref> = attachments.iter().zip(embedded).map(specify).collect();
+    let mut files: Vec<_> = attachments.iter().map(|attachment| attachment.name).zip(specifications.iter().copied()).collect();
     files.sort_unstable_by_key(|(name, _)| *name);
-    let names: Vec<Object> = files.into_iter().flat_map(|(name, specification)| [Object::string_literal(name), specification]).collect();
-    catalog.set("Names", dictionary! { "EmbeddedFiles" => dictionary! { "Names" => names } });
+    Attached { files, specifications }
+}
+
+impl Attached {
+    /// Names the files in the catalog, also as associated files (ISO 19005-3 annex E).
+    pub fn write(&self, out: &mut Vec<u8>) {
+        if self.files.is_empty() {
+            return;
+        }
+        put(out, format_args!("/AF{}/Names<</EmbeddedFiles<</Names[", List(&self.specifications)));
+        for (name, specification) in &self.files {
+            put(out, format_args!("({name}) {specification}"));
+        }
+        out.extend_from_slice(b"]>>>>");
+    }
 }
 
 /// The time of day where licences are issued; both forms below say +08:00.

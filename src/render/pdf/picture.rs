@@ -1,85 +1,71 @@
 //! Objects that a page draws by name: JPEG as it is, PNG as samples with a soft mask, a QR symbol as rectangles.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::fmt::Write as _;
 
-use printpdf::{DictItem, ExternalStream, ExternalXObject, XObject};
-
-use super::print::Deflater;
+use super::file::{File, Ref};
 use crate::page::Symbol;
 use crate::record::{Picture, PictureFormat};
+use crate::render::deflate::Effort;
 
 /// The symbol as a form object, a module and a unit the same, quiet zone included. All bars make one path: no seams
 /// show between rows.
-pub(super) fn symbol(symbol: &Symbol, deflater: &Deflater) -> XObject {
+pub(super) fn symbol(file: &mut File, symbol: &Symbol, effort: Effort) -> Ref {
     let across = symbol.side + 2 * Symbol::QUIET;
-    let mut content = String::from("0 g\n");
-    for (row, column, count) in symbol.bars() {
+    let mut bars: Vec<(usize, usize, usize)> = symbol.bars().map(|(row, column, count)| (count, row, column)).collect();
+    // Those of one length together deflate a tenth better.
+    bars.sort_unstable();
+    let mut content = String::with_capacity(14 * bars.len());
+    content.push_str("0 g\n");
+    for (count, row, column) in bars {
         // Rows count downwards, PDF upwards.
         let (left, bottom) = (column + Symbol::QUIET, across - Symbol::QUIET - row - 1);
         // Writing to a string does not fail.
         let _ = writeln!(content, "{left} {bottom} {count} 1 re");
     }
     content.push('f');
-    let side = DictItem::Int(i64::from(across as u32));
-    let dict = BTreeMap::from([
-        ("Type".to_owned(), name("XObject")),
-        ("Subtype".to_owned(), name("Form")),
-        ("BBox".to_owned(), DictItem::Array(vec![DictItem::Int(0), DictItem::Int(0), side.clone(), side])),
-        ("Resources".to_owned(), DictItem::Dict { map: BTreeMap::new() }),
-        ("Filter".to_owned(), name("FlateDecode")),
-    ]);
-    external(ExternalStream { dict, content: deflater.deflate(content.as_bytes()), compress: false })
+    let dict = format_args!("/Type/XObject/Subtype/Form/BBox[0 0 {across} {across}]/Resources<<>>");
+    file.deflated(dict, content.as_bytes(), effort)
 }
 
 /// The picture as an image object (ISO 32000-1 8.9.5).
-pub(super) fn image(picture: &Picture, deflater: &Deflater) -> XObject {
+pub(super) fn image(file: &mut File, picture: &Picture, effort: Effort) -> Ref {
     let size = (picture.width, picture.height);
     if let PictureFormat::Jpeg { grey } = picture.format {
-        return external(samples(size, if grey { 1 } else { 3 }, 8, "DCTDecode", picture.bytes.clone()));
+        let samples = Samples { size, channels: if grey { 1 } else { 3 }, bits: 8 };
+        return file.stream(format_args!("{samples}/Filter/DCTDecode"), &picture.bytes);
     }
     // Ink of one colour needs one pixel of it: the mask alone gives the shape, at its own size (ISO 32000-1 11.6.5.3).
     if let Some((ink, bits)) = picture.ink() {
-        let base = samples((1, 1), ink.len(), 8, "FlateDecode", deflater.deflate(&ink));
-        return external(masked(base, opacities(picture, bits)));
+        let mask = opacities(file, picture, bits);
+        let base = Samples { size: (1, 1), channels: ink.len(), bits: 8 };
+        return file.deflated(format_args!("{base}/SMask {mask}"), &ink, effort);
     }
     let pixels = picture.pixels();
-    let base = samples(size, pixels.channels, 8, "FlateDecode", deflater.deflate(pixels.colour));
-    let Some(alpha) = pixels.alpha else { return external(base) };
-    external(masked(base, samples(size, 1, 8, "FlateDecode", deflater.deflate(alpha))))
+    let base = Samples { size, channels: pixels.channels, bits: 8 };
+    let Some(alpha) = pixels.alpha else { return file.deflated(format_args!("{base}"), pixels.colour, effort) };
+    let mask = file.deflated(format_args!("{}", Samples { size, channels: 1, bits: 8 }), alpha, effort);
+    file.deflated(format_args!("{base}/SMask {mask}"), pixels.colour, effort)
 }
 
 /// The rows of a PNG as they are, with its filters, which `FlateDecode` knows as predictors (ISO 32000-1 7.4.4.4).
-fn opacities(picture: &Picture, bits: u8) -> ExternalStream {
-    let mut mask = samples((picture.width, picture.height), 1, bits, "FlateDecode", picture.png_data());
-    let parameters = [("Predictor", 15), ("Colors", 1), ("BitsPerComponent", bits.into()), ("Columns", picture.width.into())];
-    let map = parameters.map(|(key, value)| (key.to_owned(), DictItem::Int(value))).into();
-    mask.dict.insert("DecodeParms".into(), DictItem::Dict { map });
-    mask
+fn opacities(file: &mut File, picture: &Picture, bits: u8) -> Ref {
+    let samples = Samples { size: (picture.width, picture.height), channels: 1, bits };
+    let parameters = format_args!("/DecodeParms<</Predictor 15/Colors 1/BitsPerComponent {bits}/Columns {}>>", picture.width);
+    file.stream(format_args!("{samples}/Filter/FlateDecode{parameters}"), &picture.png_data())
 }
 
-fn masked(mut base: ExternalStream, mask: ExternalStream) -> ExternalStream {
-    base.dict.insert("SMask".into(), DictItem::Stream { stream: mask });
-    base
+/// What a dictionary says of samples.
+struct Samples {
+    size: (u32, u32),
+    channels: usize,
+    bits: u8,
 }
 
-fn external(stream: ExternalStream) -> XObject {
-    XObject::External(ExternalXObject { stream, width: None, height: None, dpi: None })
-}
-
-fn name(name: &str) -> DictItem {
-    DictItem::Name(name.into())
-}
-
-fn samples((width, height): (u32, u32), channels: usize, bits: u8, filter: &str, content: Vec<u8>) -> ExternalStream {
-    let dict = BTreeMap::from([
-        ("Type".to_owned(), name("XObject")),
-        ("Subtype".to_owned(), name("Image")),
-        ("Width".to_owned(), DictItem::Int(width.into())),
-        ("Height".to_owned(), DictItem::Int(height.into())),
-        ("ColorSpace".to_owned(), name(if channels == 1 { "DeviceGray" } else { "DeviceRGB" })),
-        ("BitsPerComponent".to_owned(), DictItem::Int(bits.into())),
-        ("Filter".to_owned(), name(filter)),
-    ]);
-    ExternalStream { dict, content, compress: false }
+impl fmt::Display for Samples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { size: (width, height), channels, bits } = self;
+        let space = if *channels == 1 { "DeviceGray" } else { "DeviceRGB" };
+        write!(f, "/Type/XObject/Subtype/Image/Width {width}/Height {height}/ColorSpace/{space}/BitsPerComponent {bits}")
+    }
 }

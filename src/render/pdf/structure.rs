@@ -1,9 +1,7 @@
 //! The structure tree: what a screen reader reads, in which order (ISO 32000-1 14.7, ISO 14289-1).
 
-use lopdf::{Dictionary, Object, ObjectId, dictionary};
-
 use super::draw::rounded;
-use super::metadata::words;
+use super::file::{File, List, Ref, put, words};
 use super::signature::STRUCT_PARENT;
 use crate::page::{Length, Rect};
 
@@ -46,58 +44,54 @@ impl Kind {
 }
 
 /// Adds the tree over the tags of face and licence; the answer is its root. `widget` is what a [`Kind::Field`] stands for.
-pub(super) fn add_tree(
-    file: &mut lopdf::Document,
-    page: ObjectId,
-    height: Length,
-    tags: [&[Tag]; 2],
-    widget: Option<ObjectId>,
-) -> ObjectId {
+pub(super) fn add_tree(file: &mut File, page: Ref, height: Length, tags: [&[Tag]; 2], widget: Option<Ref>) -> Ref {
     let [face, own] = tags;
-    let root = file.new_object_id();
-    let document = file.new_object_id();
-    let mut parents = vec![Object::Null; face.len() + own.len() - usize::from(widget.is_some())];
-    let mut parent_tree = Vec::new();
+    let root = file.promise();
+    let document = file.promise();
     let mut children = Vec::new();
+    // Each mark is given its element below.
+    let mut parents = vec![document; face.len() + own.len() - usize::from(widget.is_some())];
+    let mut field = None;
     for group in reading_order(face, own) {
-        let mut kids: Vec<Object> = group.iter().filter_map(|tag| tag.mark).map(Object::from).collect();
-        let mut element = dictionary! {
-            "S" => group[0].kind.role(),
-            "P" => document,
-            "Pg" => page,
-        };
-        if let Kind::Figure(alt) | Kind::Field(alt) = &group[0].kind {
-            element.set("Alt", words(alt));
-            element.set("A", layout(group[0].place, height));
-        }
-        if let (Kind::Field(_), Some(widget)) = (&group[0].kind, widget) {
-            kids.push(dictionary! { "Type" => "OBJR", "Obj" => widget, "Pg" => page }.into());
-        }
-        element.set("K", kids);
-        let element = Object::Reference(file.add_object(element));
+        let element = file.small(|out| {
+            put(out, format_args!("<</S/{}/P {document}/Pg {page}", group[0].kind.role()));
+            if let Kind::Figure(alt) | Kind::Field(alt) = &group[0].kind {
+                words(out, "Alt", alt);
+                layout(out, group[0].place, height);
+            }
+            out.extend_from_slice(b"/K[");
+            for (number, mark) in group.iter().filter_map(|tag| tag.mark).enumerate() {
+                put(out, format_args!("{}{mark}", if number == 0 { "" } else { " " }));
+            }
+            if let (Kind::Field(_), Some(widget)) = (&group[0].kind, widget) {
+                put(out, format_args!("<</Type/OBJR/Obj {widget}/Pg {page}>>"));
+            }
+            out.extend_from_slice(b"]>>");
+        });
         if group[0].mark.is_none() {
-            parent_tree.extend([STRUCT_PARENT.into(), element.clone()]);
+            field = Some(element);
         }
         for mark in group.into_iter().filter_map(|tag| tag.mark) {
-            parents[mark as usize] = element.clone();
+            parents[mark as usize] = element;
         }
         children.push(element);
     }
-    file.set_object(document, dictionary! { "S" => "Document", "P" => root, "K" => children });
-    parent_tree.splice(0..0, [0.into(), parents.into()]);
-    let next = (parent_tree.len() / 2) as u32;
-    let parent_tree = file.add_object(dictionary! { "Nums" => parent_tree });
-    file.set_object(
-        root,
-        dictionary! { "Type" => "StructTreeRoot", "K" => document, "ParentTree" => parent_tree, "ParentTreeNextKey" => next },
-    );
+    file.keep(document, |out| put(out, format_args!("<</S/Document/P {root}/K{}>>", List(&children))));
+    file.keep(root, |out| {
+        put(out, format_args!("<</Type/StructTreeRoot/K {document}/ParentTree<</Nums[0{}", List(&parents)));
+        if let Some(field) = field {
+            put(out, format_args!(" {STRUCT_PARENT} {field}"));
+        }
+        put(out, format_args!("]>>/ParentTreeNextKey {}>>", 1 + usize::from(field.is_some())));
+    });
     root
 }
 
 /// Where a figure lies, for readers that walk the page by its structure (ISO 32000-1 14.8.5.4.3).
-fn layout(area: Rect, height: Length) -> Dictionary {
-    let bounds = [area.x, height - area.bottom(), area.right(), height - area.y].map(|l| Object::Real(rounded(l.to_pt(), 3)));
-    dictionary! { "O" => "Layout", "Placement" => "Block", "BBox" => bounds.to_vec() }
+fn layout(out: &mut Vec<u8>, area: Rect, height: Length) {
+    let [left, bottom, right, top] =
+        [area.x, height - area.bottom(), area.right(), height - area.y].map(|length| rounded(length.to_pt(), 3));
+    put(out, format_args!("/A<</O/Layout/Placement/Block/BBox[{left} {bottom} {right} {top}]>>"));
 }
 
 /// Groups of tags that become one element each: the heading, then each value with the labels before it.
