@@ -108,7 +108,10 @@ pub(super) fn simplified(contour: &[Cubic]) -> Vec<Cubic> {
 /// squares says (Schneider, Graphics Gems I, 1990). None when it strays too far.
 fn fitted(pieces: &[Cubic], tolerance: f64) -> Option<Cubic> {
     /// Places looked at on each piece.
-    const PLACES: u32 = 6;
+    const PLACES: u32 = 4;
+    let near = |piece: &Cubic, places: &[Spot], parameters: &[f64], tolerance: f64| {
+        places.iter().zip(parameters).all(|(&place, &t)| square(vector(place, along(piece, t))) <= tolerance * tolerance)
+    };
     let (start, end) = (pieces.first()?[0], pieces.last()?[3]);
     let (leaving, arriving) = (direction(pieces.first()?, 0.0), direction(pieces.last()?, 1.0));
     let places: Vec<Spot> =
@@ -125,7 +128,7 @@ fn fitted(pieces: &[Cubic], tolerance: f64) -> Option<Cubic> {
         .collect();
     parameters.iter_mut().for_each(|t| *t /= way);
     let straight = [start, share(start, end, 1.0 / 3.0), share(start, end, 2.0 / 3.0), end];
-    if places.iter().zip(&parameters).all(|(&place, &t)| distance(place, along(&straight, t)) <= tolerance) {
+    if near(&straight, &places, &parameters, tolerance) {
         return Some(straight);
     }
     for _ in 0..4 {
@@ -149,14 +152,18 @@ fn fitted(pieces: &[Cubic], tolerance: f64) -> Option<Cubic> {
             return None;
         }
         let piece = [start, [0, 1].map(|i| start[i] + leaving[i] * a), [0, 1].map(|i| end[i] - arriving[i] * b), end];
-        if places.iter().zip(&parameters).all(|(&place, &t)| distance(place, along(&piece, t)) <= tolerance) {
+        if near(&piece, &places, &parameters, tolerance) {
             return Some(piece);
+        }
+        // What is this far off comes no nearer.
+        if !near(&piece, &places, &parameters, 10.0 * tolerance) {
+            return None;
         }
         // Newton's step towards the nearest place on the new piece.
         for (place, t) in places.iter().zip(&mut parameters) {
             let off = vector(*place, along(&piece, *t));
             let (speed, bend) = (speed(&piece, *t), acceleration(&piece, *t));
-            let slope = speed[0] * speed[0] + speed[1] * speed[1] + off[0] * bend[0] + off[1] * bend[1];
+            let slope = square(speed) + off[0] * bend[0] + off[1] * bend[1];
             if slope > 0.0 {
                 *t = (*t - (off[0] * speed[0] + off[1] * speed[1]) / slope).clamp(0.0, 1.0);
             }
@@ -191,7 +198,12 @@ fn vector(from: Spot, to: Spot) -> Spot {
 }
 
 fn distance(from: Spot, to: Spot) -> f64 {
-    (to[0] - from[0]).hypot(to[1] - from[1])
+    square(vector(from, to)).sqrt()
+}
+
+/// The square of a length.
+fn square([x, y]: Spot) -> f64 {
+    x * x + y * y
 }
 
 /// The place at a share of the way.
@@ -214,8 +226,8 @@ fn acceleration(piece: &Cubic, t: f64) -> Spot {
     weighed(piece, [6.0 - 6.0 * t, 18.0 * t - 12.0, 6.0 - 18.0 * t, 6.0 * t])
 }
 
-fn weighed(piece: &Cubic, weights: [f64; 4]) -> Spot {
-    [0, 1].map(|axis| piece.iter().zip(weights).map(|(spot, weight)| spot[axis] * weight).sum())
+fn weighed(&[p, q, r, s]: &Cubic, [a, b, c, d]: [f64; 4]) -> Spot {
+    [p[0] * a + q[0] * b + r[0] * c + s[0] * d, p[1] * a + q[1] * b + r[1] * c + s[1] * d]
 }
 
 pub(super) fn point([x, y]: Spot) -> Point {
