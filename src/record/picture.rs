@@ -13,6 +13,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageDecoder, ImageEncoder, Limits, RgbImage, RgbaImage};
 
 use jpeg::Outline;
+use png::Ink;
 
 mod jpeg;
 mod png;
@@ -108,6 +109,9 @@ const PASS_BYTES: usize = 60 * 1024;
 /// What a photo that must be encoded anew should weigh.
 const PHOTO_BYTES: usize = 20 * 1024;
 
+/// The largest in pixels that handwriting of one ink stays: 260 dpi where it is printed, at most 35 mm wide and 15 mm high.
+const INK: (u32, u32) = (360, 160);
+
 /// Tried in turn until a photo is light enough; the last is taken as it is.
 const QUALITIES: [u8; 5] = [88, 80, 72, 64, 56];
 
@@ -141,7 +145,7 @@ impl Picture {
     ///
     /// Upright JPEG and, for signatures, PNG of sensible size pass through without loss, freed of all that is not the picture
     /// (EXIF, colour profiles, comments, trailing bytes). Everything else is brought upright, to sRGB or grey, to 8 bits and to print
-    /// size, and encoded anew.
+    /// size, and encoded anew; handwriting of one ink then has four levels of opacity.
     pub fn decode(bytes: &[u8], kind: PictureKind) -> Result<Self, PictureError> {
         match sniff(bytes) {
             Ok(File::Jpeg) => from_jpeg(bytes, kind),
@@ -163,12 +167,6 @@ impl Picture {
     /// A single black pixel: stands for a picture where only its being there matters.
     pub fn pixel() -> Self {
         encode_png(DynamicImage::new_luma8(1, 1), PictureKind::Signature).expect("a pixel can be encoded")
-    }
-
-    /// Of what a PNG decodes to; renderers will want it.
-    fn png(bytes: Vec<u8>, image: DynamicImage) -> Self {
-        let (width, height) = (image.width(), image.height());
-        Self { format: PictureFormat::Png, width, height, bytes, samples: Samples::of(image).into() }
     }
 
     /// For handwriting: the colour of its one ink, and in how many bits `bytes` has the opacity of each pixel, even steps from
@@ -264,11 +262,11 @@ fn check_size(width: u32, height: u32) -> Result<(), PictureError> {
 
 fn from_jpeg(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
     let outline = Outline::read(bytes)?;
-    let mut image = decoded(JpegDecoder::new(Cursor::new(&outline.bare)).map_err(damage)?)?;
     let upright = outline.orientation == Orientation::NoTransforms;
     if upright && outline.plain && kind.passes(outline.width, outline.height, outline.bare.len()) {
-        return Ok(outline.picture());
+        return outline.whole();
     }
+    let mut image = decoded(JpegDecoder::new(Cursor::new(&outline.bare)).map_err(damage)?)?;
     image.apply_orientation(outline.orientation);
     encode_jpeg(image, kind)
 }
@@ -276,14 +274,19 @@ fn from_jpeg(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
 fn from_png(bytes: &[u8], kind: PictureKind) -> Result<Picture, PictureError> {
     let (width, height) = png::size(bytes)?;
     check_size(width, height)?;
+    if kind == PictureKind::Signature
+        && let Some(ink) = Ink::kept(bytes)
+    {
+        return ink?.picture(Some(bytes));
+    }
     let mut decoder = PngDecoder::new(Cursor::new(bytes)).map_err(damage)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = decoded(decoder)?;
     if kind == PictureKind::Signature && orientation == Orientation::NoTransforms {
         // Ink that is written in another way becomes lighter, and what embeds it need not look at its samples.
-        let good = |bare: &Vec<u8>| kind.passes(width, height, bare.len()) && (png::ink(bare).is_some() || png::one_ink(&image).is_none());
-        if let Some(bare) = png::bare(bytes).filter(good) {
-            return Ok(Picture::png(bare, eight_bits(image)));
+        let good = |bare: &Vec<u8>| kind.passes(width, height, bare.len()) && Ink::of(&image).is_none();
+        if let Some(bytes) = png::bare(bytes).filter(good) {
+            return Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() });
         }
     }
     image.apply_orientation(orientation);
@@ -324,21 +327,23 @@ fn encode_jpeg(image: DynamicImage, kind: PictureKind) -> Result<Picture, Pictur
 }
 
 fn encode_png(image: DynamicImage, kind: PictureKind) -> Result<Picture, PictureError> {
-    let image = shrunk(eight_bits(image), kind);
-    if let Some(ink) = png::one_ink(&image) {
-        return png::encode_ink(&image, ink);
+    let image = eight_bits(image);
+    if let Some(ink) = Ink::of(&image) {
+        return ink.picture(None);
     }
+    let image = shrunk(image, kind);
     let colour = match image {
         DynamicImage::ImageLuma8(_) => ExtendedColorType::L8,
         DynamicImage::ImageLumaA8(_) => ExtendedColorType::La8,
         DynamicImage::ImageRgb8(_) => ExtendedColorType::Rgb8,
         _ => ExtendedColorType::Rgba8,
     };
+    let (width, height) = (image.width(), image.height());
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Sub)
-        .write_image(image.as_bytes(), image.width(), image.height(), colour)
+        .write_image(image.as_bytes(), width, height, colour)
         .map_err(damage)?;
-    Ok(Picture::png(bytes, image))
+    Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
 }
 
 impl Samples {
@@ -549,10 +554,16 @@ mod tests {
     fn a_signature_keeps_its_ink_and_its_transparency() {
         let file = fs::read("samples/records/signatures/s01.png").unwrap();
         let picture = Picture::decode(&file, Signature).unwrap();
-        assert_eq!((picture.format, picture.width, picture.height), (PictureFormat::Png, 700, 305));
-        assert_eq!(picture.bytes, file, "as small as it was");
+        assert_eq!((picture.format, picture.width, picture.height), (PictureFormat::Png, 360, 157));
+        assert_eq!(picture.ink().map(|(_, bits)| bits), Some(2));
+        assert!(picture.bytes.len() < 2000, "{}", picture.bytes.len());
         let alpha = picture.pixels().alpha.unwrap();
-        assert_eq!(alpha.len(), 700 * 305);
+        assert_eq!(alpha.len(), 360 * 157);
+        // As much ink as there was, within a hundredth.
+        let before = image::load_from_memory(&file).unwrap().into_rgba8();
+        let average = |alpha: &mut dyn Iterator<Item = u8>, count: f64| alpha.map(f64::from).sum::<f64>() / count;
+        let (was, is) = (average(&mut before.pixels().map(|p| p.0[3]), 700.0 * 305.0), average(&mut alpha.iter().copied(), 360.0 * 157.0));
+        assert!((was / is - 1.0).abs() < 0.01, "{was} {is}");
         assert!(alpha.contains(&0) && alpha.contains(&255));
         let again = image::load_from_memory(&picture.bytes).unwrap().into_rgba8();
         assert!(again.pixels().map(|p| &p.0[3]).eq(alpha));
@@ -564,6 +575,11 @@ mod tests {
     fn a_transparent_edge_keeps_the_colour_of_the_ink_when_it_shrinks() {
         let file = png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120, 255] } else { [255, 255, 255, 0] });
         let picture = Picture::decode(&file, Signature).unwrap();
+        assert_eq!((picture.width, picture.height), (320, 160));
+        assert_eq!(picture.ink(), Some(([20, 30, 120], 2)));
+
+        let two_inks = png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120 + (y & 1) as u8, 255] } else { [255, 255, 255, 0] });
+        let picture = Picture::decode(&two_inks, Signature).unwrap();
         assert_eq!((picture.width, picture.height), (900, 450));
         let Pixels { colour, alpha, .. } = picture.pixels();
         for (rgb, &alpha) in colour.chunks_exact(3).zip(alpha.unwrap()) {

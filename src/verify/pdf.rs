@@ -2,9 +2,8 @@
 
 mod syntax;
 
-use std::io::Read as _;
+use std::cell::OnceCell;
 
-use flate2::read::ZlibDecoder;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -16,11 +15,12 @@ use crate::sign::{Certificate, cms, is_test, timestamp};
 /// More than a signature with its certificates and a time-stamp needs.
 const LARGEST_SIGNATURE: usize = 64 * 1024;
 /// A statement has less than a kilobyte, the metadata some.
-const LARGEST_ATTACHMENT: u64 = 1 << 20;
+const LARGEST_ATTACHMENT: usize = 1 << 20;
 
 /// Opens the envelope, or says what is wrong with it.
 pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Refusal> {
-    let revision = syntax::read(bytes).map_err(|fault| {
+    let packed = OnceCell::new();
+    let revision = syntax::read(bytes, &packed).map_err(|fault| {
         if memory_find(bytes, b"/ByteRange").is_none() {
             return unsigned();
         }
@@ -216,11 +216,7 @@ fn attached(revision: &Revision, name: &str) -> Option<Vec<u8>> {
     let Object { value, stream: Some(stream) } = revision.objects.get(number)? else { return None };
     match value.find("Filter") {
         None => Some(stream.to_vec()),
-        Some(filter) if filter.is_name("FlateDecode") => {
-            let mut bytes = Vec::new();
-            let length = ZlibDecoder::new(*stream).take(LARGEST_ATTACHMENT + 1).read_to_end(&mut bytes).ok()?;
-            (length as u64 <= LARGEST_ATTACHMENT).then_some(bytes)
-        }
+        Some(filter) if filter.is_name("FlateDecode") => syntax::inflated(stream, LARGEST_ATTACHMENT),
         Some(_) => None,
     }
 }

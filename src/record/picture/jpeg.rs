@@ -3,6 +3,10 @@
 use std::sync::OnceLock;
 
 use image::metadata::Orientation;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::{Picture, PictureError, PictureFormat, check_size};
 
@@ -93,6 +97,17 @@ impl Outline {
             _ => return Err(PictureError::Damaged("no frame header".into())),
         }
         Ok(outline)
+    }
+
+    /// The picture, having seen that it can be decoded to its end. All of its codes are read for that, and only the brightness
+    /// is made of them: colours are as whole as the codes that they come from.
+    pub fn whole(self) -> Result<Picture, PictureError> {
+        let options = DecoderOptions::default().set_strict_mode(false).jpeg_set_out_colorspace(ColorSpace::Luma);
+        JpegDecoder::new_with_options(&self.bare, options).decode().map_err(|error| match error {
+            DecodeErrors::ExhaustedData => PictureError::Truncated,
+            other => PictureError::Damaged(other.to_string()),
+        })?;
+        Ok(self.picture())
     }
 
     pub fn picture(self) -> Picture {

@@ -1,11 +1,12 @@
 //! A PNG file's chunks (ISO/IEC 15948), read without decoding; handwriting written as one ink in a few opacities.
 
+use std::io::Cursor;
 use std::sync::OnceLock;
 
-use ::png::{BitDepth, ColorType, DeflateCompression, Filter};
+use ::png::{BitDepth, ColorType, DeflateCompression, Filter, Transformations};
 use image::DynamicImage;
 
-use super::{Picture, PictureError, PictureFormat};
+use super::{INK, Picture, PictureError, PictureFormat, PictureKind};
 
 /// A chunk: its name, its data, and all of it with length and checksum.
 struct Chunk<'p> {
@@ -65,48 +66,140 @@ pub(super) fn ink(png: &[u8]) -> Option<([u8; 3], u8)> {
     palette.chunks_exact(3).enumerate().all(even).then_some((*colour, bits))
 }
 
-/// The colour that all pixels have, but for those that nobody sees.
-pub(super) fn one_ink(image: &DynamicImage) -> Option<[u8; 3]> {
-    fn only<'p>(mut seen: impl Iterator<Item = &'p [u8]>) -> Option<&'p [u8]> {
-        let ink = seen.next()?;
-        seen.all(|colour| colour == ink).then_some(ink)
+/// Handwriting: one colour, and the opacity of each pixel.
+pub(super) struct Ink {
+    colour: [u8; 3],
+    width: usize,
+    height: usize,
+    opacity: Vec<u8>,
+}
+
+impl Ink {
+    /// That of a file that is kept as it is, or would be were it not too large; decoded to its end.
+    pub fn kept(png: &[u8]) -> Option<Result<Self, PictureError>> {
+        let (colour, bits) = ink(png)?;
+        // All levels are there, and nothing turns the picture.
+        let complete = data(png, b"PLTE")?.len() == 3 << bits && data(png, b"eXIf").is_none();
+        (complete && bare(png).is_some()).then(|| Self::decode(png, colour, bits))
     }
-    fn seen<const N: usize>(samples: &[u8]) -> impl Iterator<Item = &[u8]> {
-        samples.chunks_exact(N).filter(|pixel| pixel[N - 1] > 0).map(|pixel| &pixel[..N - 1])
+
+    fn decode(png: &[u8], colour: [u8; 3], bits: u8) -> Result<Self, PictureError> {
+        let broken = |error: ::png::DecodingError| match error {
+            ::png::DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => PictureError::Truncated,
+            other => PictureError::Damaged(other.to_string()),
+        };
+        let mut decoder = ::png::Decoder::new(Cursor::new(png));
+        decoder.set_transformations(Transformations::IDENTITY);
+        let mut reader = decoder.read_info().map_err(broken)?;
+        let mut rows = vec![0; reader.output_buffer_size().ok_or_else(|| PictureError::Damaged("no size".into()))?];
+        let frame = reader.next_frame(&mut rows).map_err(broken)?;
+        let (width, height) = (frame.width as usize, frame.height as usize);
+        let mut opacity = Vec::with_capacity(width * height + 8);
+        for row in rows.chunks_exact(frame.line_size) {
+            let end = opacity.len() + width;
+            unpack(row, bits, &mut opacity);
+            opacity.truncate(end);
+        }
+        Ok(Self { colour, width, height, opacity })
     }
-    match image {
-        DynamicImage::ImageLumaA8(both) => only(seen::<2>(both.as_raw())).map(|grey| [grey[0]; 3]),
-        DynamicImage::ImageRgba8(both) => only(seen::<4>(both.as_raw())).and_then(|rgb| rgb.try_into().ok()),
-        _ => None,
+
+    /// That of a picture in which all pixels have one colour, but for those that nobody sees.
+    pub fn of(image: &DynamicImage) -> Option<Self> {
+        fn only<const N: usize>(samples: &[u8]) -> Option<&[u8]> {
+            let mut seen = samples.chunks_exact(N).filter(|pixel| pixel[N - 1] > 0).map(|pixel| &pixel[..N - 1]);
+            let ink = seen.next()?;
+            seen.all(|colour| colour == ink).then_some(ink)
+        }
+        let (colour, opacity) = match image {
+            DynamicImage::ImageLumaA8(both) => (only::<2>(both.as_raw()).map(|grey| [grey[0]; 3])?, both.pixels().map(|p| p.0[1]).collect()),
+            DynamicImage::ImageRgba8(both) => (only::<4>(both.as_raw())?.try_into().ok()?, both.pixels().map(|p| p.0[3]).collect()),
+            _ => return None,
+        };
+        Some(Self { colour, width: image.width() as usize, height: image.height() as usize, opacity })
+    }
+
+    /// The picture to be kept: the file that it came from, where that is as it should be.
+    pub fn picture(self, file: Option<&[u8]>) -> Result<Picture, PictureError> {
+        let small = self.width <= INK.0 as usize && self.height <= INK.1 as usize;
+        let bare = file.filter(|_| small).and_then(bare);
+        if let Some(bytes) = bare.filter(|bare| PictureKind::Signature.passes(self.width as u32, self.height as u32, bare.len())) {
+            let (width, height) = (self.width as u32, self.height as u32);
+            return Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() });
+        }
+        if small { self.encode() } else { self.shrunk().encode() }
+    }
+
+    /// Brought to print size: each pixel has as much ink as was where it is, in four levels.
+    fn shrunk(self) -> Self {
+        let Self { colour, width, height, opacity } = self;
+        let ratio = (f64::from(INK.0) / width as f64).min(f64::from(INK.1) / height as f64);
+        let [to_width, to_height] = [width, height].map(|side| ((side as f64 * ratio).round() as usize).max(1));
+        let (columns, rows) = (shares(width, to_width), shares(height, to_height));
+        let mut sums = vec![0_u64; to_width * to_height];
+        let mut line = vec![0_u64; to_width + 1];
+        for (row, &(to_row, upper, lower)) in opacity.chunks_exact(width).zip(&rows) {
+            line.fill(0);
+            for (&alpha, &(to, left, right)) in row.iter().zip(&columns).filter(|(alpha, _)| **alpha > 0) {
+                line[to] += u64::from(alpha) * left;
+                line[to + 1] += u64::from(alpha) * right;
+            }
+            for (part, share) in [(to_row, upper), (to_row + 1, lower)] {
+                if share > 0 {
+                    let sums = &mut sums[part * to_width..(part + 1) * to_width];
+                    sums.iter_mut().zip(&line).for_each(|(sum, ink)| *sum += ink * share);
+                }
+            }
+        }
+        // So much is a pixel that is ink all over.
+        let full = 255 * width as u64 * height as u64;
+        let level = |sum: &u64| ((sum * 6 + full) / (2 * full)) as u8 * step(2);
+        Self { colour, width: to_width, height: to_height, opacity: sums.iter().map(level).collect() }
+    }
+
+    /// As a palette of one colour in as many opacities as hold its own exactly.
+    fn encode(self) -> Result<Picture, PictureError> {
+        let Self { colour, opacity, .. } = self;
+        let (width, height) = (self.width as u32, self.height as u32);
+        let exact = |bits: u8| opacity.iter().all(|alpha| alpha % step(bits) == 0);
+        let (bits, depth) = match () {
+            () if exact(1) => (1, BitDepth::One),
+            () if exact(2) => (2, BitDepth::Two),
+            () if exact(4) => (4, BitDepth::Four),
+            () => (8, BitDepth::Eight),
+        };
+        let levels = 1_usize << bits;
+        let mut bytes = Vec::new();
+        let mut encoder = ::png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(ColorType::Indexed);
+        encoder.set_depth(depth);
+        encoder.set_palette(colour.repeat(levels));
+        encoder.set_trns((0..levels).map(|level| level as u8 * step(bits)).collect::<Vec<u8>>());
+        encoder.set_deflate_compression(DeflateCompression::Level(9));
+        encoder.set_filter(Filter::NoFilter);
+        let broken = |error: ::png::EncodingError| PictureError::Damaged(error.to_string());
+        encoder.write_header().and_then(|mut png| png.write_image_data(&packed(&opacity, self.width, bits))).map_err(broken)?;
+        Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
     }
 }
 
-/// Handwriting as a palette of one colour in as many opacities as hold its own exactly.
-pub(super) fn encode_ink(image: &DynamicImage, ink: [u8; 3]) -> Result<Picture, PictureError> {
-    let opacity: Vec<u8> = match image {
-        DynamicImage::ImageLumaA8(both) => both.pixels().map(|pixel| pixel.0[1]).collect(),
-        other => other.to_rgba8().pixels().map(|pixel| pixel.0[3]).collect(),
+/// For each of so many places, when they become fewer: the first of the new ones that it lies in, and how much of it lies in that
+/// one and in the next.
+fn shares(from: usize, to: usize) -> Vec<(usize, u64, u64)> {
+    // Counted in pieces of which an old one has `to` and a new one `from`.
+    let share = |place: usize| {
+        let (start, end) = (place * to, (place + 1) * to);
+        let first = start / from;
+        let within = end.min((first + 1) * from) - start;
+        (first, within as u64, (to - within) as u64)
     };
-    let (width, height) = (image.width(), image.height());
-    let exact = |bits: u8| opacity.iter().all(|alpha| alpha % step(bits) == 0);
-    let (bits, depth) = match () {
-        () if exact(1) => (1, BitDepth::One),
-        () if exact(2) => (2, BitDepth::Two),
-        () if exact(4) => (4, BitDepth::Four),
-        () => (8, BitDepth::Eight),
-    };
-    let levels = 1_usize << bits;
-    let mut bytes = Vec::new();
-    let mut encoder = ::png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(ColorType::Indexed);
-    encoder.set_depth(depth);
-    encoder.set_palette(ink.repeat(levels));
-    encoder.set_trns((0..levels).map(|level| level as u8 * step(bits)).collect::<Vec<u8>>());
-    encoder.set_deflate_compression(DeflateCompression::Level(6));
-    encoder.set_filter(Filter::NoFilter);
-    let broken = |error: ::png::EncodingError| PictureError::Damaged(error.to_string());
-    encoder.write_header().and_then(|mut png| png.write_image_data(&packed(&opacity, width as usize, bits))).map_err(broken)?;
-    Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
+    (0..from).map(share).collect()
+}
+
+/// Samples of so many bits as opacities, all that the row has room for.
+fn unpack(row: &[u8], bits: u8, opacity: &mut Vec<u8>) {
+    for byte in row {
+        opacity.extend((1..=8 / bits).map(|place| (byte >> (8 - bits * place) & (0xff >> (8 - bits))) * step(bits)));
+    }
 }
 
 /// From one level of so many bits to the next.
@@ -129,5 +222,18 @@ mod tests {
     fn rows_start_on_bytes() {
         assert_eq!(packed(&[0, 255, 255, 0, 255, 0], 3, 1), [0b0110_0000, 0b0100_0000]);
         assert_eq!(packed(&[0, 85, 170, 255, 255], 5, 2), [0b0001_1011, 0b1100_0000]);
+        let mut back = Vec::new();
+        unpack(&[0b0001_1011, 0b1100_0000], 2, &mut back);
+        assert_eq!(back, [0, 85, 170, 255, 255, 0, 0, 0]);
+    }
+
+    #[test]
+    fn ink_is_shared_by_area() {
+        assert_eq!(shares(3, 2), [(0, 2, 0), (0, 1, 1), (1, 2, 0)]);
+        assert_eq!(shares(4, 1), [(0, 1, 0); 4]);
+        let tall = Ink { colour: [1, 2, 3], width: 720, height: 320, opacity: [[0, 0, 255, 255, 255, 0], [0, 0, 255, 255, 0, 0]].as_flattened().repeat(19_200) };
+        let Ink { width, height, opacity, .. } = tall.shrunk();
+        assert_eq!((width, height), (360, 160));
+        assert_eq!(opacity[..6], [0, 255, 170, 0, 255, 0]);
     }
 }

@@ -1,8 +1,12 @@
-//! Reading one whole revision of a PDF file as we write them, and nothing else: objects in a row, one cross-reference table,
-//! one trailer (ISO 32000-1 7.5). A tolerant reader repairs what it meets, and two readers repair differently.
+//! Reading one whole revision of a PDF file as we write them, and nothing else: objects in a row, one of them a stream of small
+//! ones, the last one the cross-reference stream (ISO 32000-1 7.5). A tolerant reader repairs what it meets, and two readers
+//! repair differently.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
+
+use flate2::{Decompress, FlushDecompress, Status};
 
 /// Where and how a file differs from what we write.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +19,7 @@ pub(super) struct Fault {
 /// The first revision of a file.
 pub(super) struct Revision<'a> {
     pub(super) objects: BTreeMap<u32, Object<'a>>,
+    /// The dictionary of the cross-reference stream.
     pub(super) trailer: Dict<'a>,
     /// Just after its `%%EOF`.
     pub(super) end: usize,
@@ -34,7 +39,7 @@ pub(super) enum Value<'a> {
     Name(&'a [u8]),
     /// With its parentheses, escapes as they are.
     Text(&'a [u8]),
-    /// Where it stands, angle brackets included.
+    /// Where it stands in the file, angle brackets included; there is none among the packed objects.
     Hex(Range<usize>),
     Array(Vec<Value<'a>>),
     Dict(Dict<'a>),
@@ -78,41 +83,125 @@ impl<'a> Revision<'a> {
 /// Ours have some thousands; more would only cost memory.
 const MOST_VALUES: usize = 200_000;
 const DEEPEST: usize = 24;
+/// Ours have a dozen.
+const MOST_KEYS: usize = 64;
+/// All small objects together; ours have less than ten thousand bytes.
+const LARGEST_PACKED: usize = 1 << 18;
 
-/// Reads from the first byte to the first `%%EOF`.
-pub(super) fn read(bytes: &[u8]) -> Result<Revision<'_>, Fault> {
-    let mut lexer = Lexer { bytes, at: 0, values: 0 };
+/// Where an object is (7.5.8.3).
+#[derive(Clone, Copy)]
+enum Place {
+    At(usize),
+    Packed { stream: u32, index: usize },
+}
+
+/// Reads from the first byte to the first `%%EOF`. `packed` keeps the small objects once they are inflated.
+pub(super) fn read<'a>(bytes: &'a [u8], packed: &'a OnceCell<Vec<u8>>) -> Result<Revision<'a>, Fault> {
+    let mut lexer = Lexer { bytes, at: 0, values: 0, packed: false };
     lexer.header()?;
     let (mut objects, mut places) = (BTreeMap::new(), BTreeMap::new());
     loop {
         lexer.space();
         let start = lexer.at;
-        if lexer.take(b"xref") {
-            lexer.table(&places)?;
-            let Value::Dict(trailer) = lexer.value(0)? else {
-                return Err(lexer.fault("没有文件尾字典", "there is no trailer dictionary"));
-            };
-            lexer.end(start)?;
-            let size = places.last_key_value().map_or(1, |(last, _)| i64::from(*last) + 1);
-            if find(&trailer, "Size") != Some(&Value::Integer(size))
-                || ["Prev", "XRefStm", "Encrypt"].iter().any(|key| find(&trailer, key).is_some())
-            {
-                return Err(lexer.fault("文件尾字典与签发的不同", "the trailer is not like those issued"));
-            }
-            return Ok(Revision { objects, trailer, end: lexer.at });
-        }
         let (number, object) = lexer.object()?;
-        places.insert(number, start);
-        if objects.insert(number, object).is_some() {
-            return Err(Fault { at: start, zh: "对象编号重复", en: "an object is there twice" });
+        let twice = Fault { at: start, zh: "对象编号重复", en: "an object is there twice" };
+        if places.insert(number, Place::At(start)).is_some() {
+            return Err(twice);
+        }
+        match object {
+            Object { value: Value::Dict(trailer), stream: Some(rows) } if is_of(&trailer, "XRef") => {
+                check(&trailer, rows, &places, start)?;
+                lexer.end(start)?;
+                return Ok(Revision { objects, trailer, end: lexer.at });
+            }
+            Object { value: Value::Dict(dict), stream: Some(stream) } if is_of(&dict, "ObjStm") => {
+                let broken = Fault { at: start, zh: "对象流与签发的不同", en: "the stream of objects is not like those issued" };
+                let inflated = inflated(stream, LARGEST_PACKED).filter(|_| packed.get().is_none()).ok_or(broken)?;
+                let mut inside = Lexer { bytes: packed.get_or_init(|| inflated), at: 0, values: lexer.values, packed: true };
+                let unpacked = inside.unpack(&dict).map_err(|fault| Fault { at: start, ..fault })?;
+                lexer.values = inside.values;
+                for (index, (small, value)) in unpacked.into_iter().enumerate() {
+                    let place = Place::Packed { stream: number, index };
+                    if places.insert(small, place).is_some() || objects.insert(small, Object { value, stream: None }).is_some() {
+                        return Err(twice);
+                    }
+                }
+                objects.insert(number, Object { value: Value::Dict(dict), stream: Some(stream) });
+            }
+            object => {
+                objects.insert(number, object);
+            }
         }
     }
+}
+
+/// What a stream in zlib's format inflates to: all of it, no more than that many bytes, and nothing behind.
+pub(super) fn inflated(stream: &[u8], most: usize) -> Option<Vec<u8>> {
+    // What inflates to more than that many times its size is none of ours.
+    let mut bytes = Vec::with_capacity(most.min(stream.len().checked_mul(16)?) + 1);
+    let mut inflate = Decompress::new(true);
+    loop {
+        let status = inflate.decompress_vec(&stream[inflate.total_in() as usize..], &mut bytes, FlushDecompress::Finish).ok()?;
+        match status {
+            Status::StreamEnd => return (inflate.total_in() == stream.len() as u64 && bytes.len() <= most).then_some(bytes),
+            _ if bytes.len() == bytes.capacity() && bytes.len() <= most => bytes.reserve_exact(bytes.len().min(most + 1 - bytes.len())),
+            _ => return None,
+        }
+    }
+}
+
+fn is_of(dict: &Dict, kind: &str) -> bool {
+    find(dict, "Type").is_some_and(|found| found.is_name(kind))
+}
+
+/// Whether a dictionary has these keys in this order, and no other.
+fn has_keys(dict: &Dict, keys: &[&str]) -> bool {
+    dict.len() == keys.len() && dict.iter().zip(keys).all(|((name, _), key)| *name == key.as_bytes())
+}
+
+/// The cross-reference stream names each object at its place, and no other (7.5.8).
+fn check(trailer: &Dict, rows: &[u8], places: &BTreeMap<u32, Place>, start: usize) -> Result<(), Fault> {
+    const COLUMNS: usize = 6;
+    let size = places.last_key_value().map_or(1, |(last, _)| *last as usize + 1);
+    let like_ours = || {
+        let Value::Dict(parameters) = find(trailer, "DecodeParms")? else { return None };
+        let predicted = has_keys(parameters, &["Predictor", "Columns"])
+            && find(parameters, "Predictor")? == &Value::Integer(12)
+            && find(parameters, "Columns")? == &Value::Integer(COLUMNS as i64);
+        let keys = ["Type", "Size", "W", "Root", "Info", "ID", "Filter", "DecodeParms", "Length"];
+        let like = has_keys(trailer, &keys)
+            && find(trailer, "Size")? == &Value::Integer(size as i64)
+            && matches!(find(trailer, "W")?, Value::Array(widths) if *widths == [1, 3, 2].map(Value::Integer))
+            && find(trailer, "Filter")?.is_name("FlateDecode");
+        (predicted && like).then_some(())
+    };
+    like_ours().ok_or(Fault { at: start, zh: "文件尾字典与签发的不同", en: "the trailer is not like those issued" })?;
+    let mut expected = Vec::with_capacity((COLUMNS + 1) * size);
+    let mut above = [0; COLUMNS];
+    for number in 0..size as u32 {
+        let (kind, place, last) = match places.get(&number) {
+            // The first is never in use (7.5.4); there is no other gap.
+            None => (0, 0, 0xffff),
+            Some(Place::At(start)) => (1, *start as u64, 0),
+            Some(Place::Packed { stream, index }) => (2, u64::from(*stream), *index as u64),
+        };
+        let (place, last) = (place.to_be_bytes(), last.to_be_bytes());
+        let row = [kind, place[5], place[6], place[7], last[6], last[7]];
+        expected.push(2); // Up (7.4.4.4)
+        expected.extend(row.iter().zip(above).map(|(byte, above): (&u8, u8)| byte.wrapping_sub(above)));
+        above = row;
+    }
+    let matches = places.len() + 1 == size && inflated(rows, expected.len()).is_some_and(|rows| rows == expected);
+    let differs = Fault { at: start, zh: "交叉引用表与对象不符", en: "the cross-references do not match the objects" };
+    if matches { Ok(()) } else { Err(differs) }
 }
 
 struct Lexer<'a> {
     bytes: &'a [u8],
     at: usize,
     values: usize,
+    /// Whether these are the small objects rather than the file.
+    packed: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -161,7 +250,38 @@ impl<'a> Lexer<'a> {
 
     fn unsigned(&mut self) -> Result<i64, Fault> {
         let digits = self.run(|b| b.is_ascii_digit());
-        std::str::from_utf8(digits).ok().filter(|d| d.len() <= 10).and_then(|d| d.parse().ok()).ok_or_else(|| self.syntax())
+        let canonical = digits == b"0" || (digits.len() <= 10 && digits.first().is_some_and(|first| *first != b'0'));
+        std::str::from_utf8(digits).ok().filter(|_| canonical).and_then(|d| d.parse().ok()).ok_or_else(|| self.syntax())
+    }
+
+    /// The small objects: pairs of number and place, then each at its place, a line each (7.5.7).
+    fn unpack(&mut self, dict: &Dict) -> Result<Vec<(u32, Value<'a>)>, Fault> {
+        let integer = |key: &str| match find(dict, key) {
+            Some(Value::Integer(number)) => usize::try_from(*number).ok(),
+            _ => None,
+        };
+        let ours = has_keys(dict, &["Type", "N", "First", "Filter", "Length"]) && find(dict, "Filter").is_some_and(|f| f.is_name("FlateDecode"));
+        let (count, first) = integer("N").zip(integer("First")).filter(|(count, _)| ours && *count <= MOST_VALUES).ok_or_else(|| self.syntax())?;
+        let mut starts = Vec::new();
+        for _ in 0..count {
+            let number = u32::try_from(self.unsigned()?).map_err(|_| self.syntax())?;
+            self.expect(b" ")?;
+            let start = self.unsigned()?;
+            self.expect(b" ")?;
+            starts.push((number, start));
+        }
+        if self.at != first {
+            return Err(self.syntax());
+        }
+        let mut found = Vec::with_capacity(starts.len());
+        for (number, start) in starts {
+            if i64::try_from(self.at - first) != Ok(start) {
+                return Err(self.syntax());
+            }
+            found.push((number, self.value(0)?));
+            self.expect(b"\n")?;
+        }
+        if self.rest().is_empty() { Ok(found) } else { Err(self.syntax()) }
     }
 
     fn object(&mut self) -> Result<(u32, Object<'a>), Fault> {
@@ -195,7 +315,7 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         match self.rest() {
             [b'<', b'<', ..] => self.dict(depth).map(Value::Dict),
-            [b'<', ..] => {
+            [b'<', ..] if !self.packed => {
                 self.at += 1;
                 self.run(|b| b.is_ascii_hexdigit());
                 self.expect(b">")?;
@@ -224,7 +344,7 @@ impl<'a> Lexer<'a> {
 
     fn dict(&mut self, depth: usize) -> Result<Dict<'a>, Fault> {
         self.expect(b"<<")?;
-        let (mut dict, mut keys) = (Dict::new(), BTreeSet::new());
+        let mut dict = Dict::new();
         loop {
             self.space();
             if self.take(b">>") {
@@ -235,7 +355,7 @@ impl<'a> Lexer<'a> {
             }
             let key = self.name();
             // `#` would be a second spelling of the same key (7.3.5).
-            if key.contains(&b'#') || !keys.insert(key) {
+            if key.contains(&b'#') || dict.len() == MOST_KEYS || dict.iter().any(|(name, _)| *name == key) {
                 return Err(self.fault("字典键重复或写法特殊", "a key of a dictionary is there twice or spelled oddly"));
             }
             dict.push((key, self.value(depth + 1)?));
@@ -278,47 +398,11 @@ impl<'a> Lexer<'a> {
         Ok(Value::Integer(integer))
     }
 
-    /// The cross-reference table names each object at its place, and no other (7.5.4).
-    fn table(&mut self, places: &BTreeMap<u32, usize>) -> Result<(), Fault> {
-        let mut named = 0;
-        self.space();
-        while !self.take(b"trailer") {
-            let first = self.unsigned()?;
-            self.expect(b" ")?;
-            let count = self.unsigned()?;
-            self.space();
-            for number in first..first.saturating_add(count) {
-                let start = self.at;
-                let line = self.bytes.get(start..start + 20).ok_or_else(|| self.syntax())?;
-                let place = self.unsigned()?;
-                let in_use = line[17] == b'n';
-                let known = u32::try_from(number).ok().and_then(|number| places.get(&number));
-                let expected = if in_use { known == usize::try_from(place).ok().as_ref() } else { known.is_none() && line[17] == b'f' };
-                if !expected || self.at != start + 10 || (in_use && &line[10..17] != b" 00000 ") || !line[18..].iter().all(|&b| is_space(b))
-                {
-                    return Err(Fault {
-                        at: start,
-                        zh: "交叉引用表与对象不符",
-                        en: "the cross-reference table does not match the objects",
-                    });
-                }
-                named += usize::from(in_use);
-                self.at = start + 20;
-            }
-            self.space();
-        }
-        if named == places.len() {
-            Ok(())
-        } else {
-            Err(self.fault("交叉引用表不完整", "the cross-reference table leaves objects out"))
-        }
-    }
-
     fn end(&mut self, table: usize) -> Result<(), Fault> {
         self.space();
         self.expect(b"startxref\n")?;
         if usize::try_from(self.unsigned()?) != Ok(table) {
-            return Err(self.fault("startxref 有误", "startxref does not lead to the cross-reference table"));
+            return Err(self.fault("startxref 有误", "startxref does not lead to the cross-references"));
         }
         self.expect(b"\n%%EOF")
     }
