@@ -126,7 +126,9 @@ fn fitted(pieces: &[Cubic], tolerance: f64) -> Option<Cubic> {
             way
         })
         .collect();
-    parameters.iter_mut().for_each(|t| *t /= way);
+    for t in &mut parameters {
+        *t /= way;
+    }
     let straight = [start, share(start, end, 1.0 / 3.0), share(start, end, 2.0 / 3.0), end];
     if near(&straight, &places, &parameters, tolerance) {
         return Some(straight);
@@ -178,9 +180,9 @@ pub(super) fn is_straight(piece: &Cubic) -> bool {
     distance(first, share(start, end, 1.0 / 3.0)) < 1e-9 && distance(second, share(start, end, 2.0 / 3.0)) < 1e-9
 }
 
-/// A straight line as a piece.
-pub(super) fn line(start: Spot, end: Spot) -> Cubic {
-    [start, share(start, end, 1.0 / 3.0), share(start, end, 2.0 / 3.0), end]
+/// A straight line as a piece; none where there is nothing to draw.
+pub(super) fn line(start: Spot, end: Spot) -> Option<Cubic> {
+    (distance(start, end) > 1e-9).then(|| [start, share(start, end, 1.0 / 3.0), share(start, end, 2.0 / 3.0), end])
 }
 
 /// The direction at the start (0) or the end (1), of length 1.
@@ -188,8 +190,8 @@ fn direction(piece: &Cubic, at: f64) -> Spot {
     // A handle may lie on its end.
     let pairs = if at == 0.0 { [(0, 1), (0, 2), (0, 3)] } else { [(2, 3), (1, 3), (0, 3)] };
     let ways = pairs.map(|(from, to)| vector(piece[from], piece[to]));
-    let way = ways.into_iter().find(|way| way[0].hypot(way[1]) > 1e-9).unwrap_or_default();
-    let length = way[0].hypot(way[1]).max(f64::MIN_POSITIVE);
+    let way = ways.into_iter().find(|way| square(*way) > 1e-18).unwrap_or_default();
+    let length = square(way).sqrt().max(f64::MIN_POSITIVE);
     way.map(|side| side / length)
 }
 
@@ -226,8 +228,11 @@ fn acceleration(piece: &Cubic, t: f64) -> Spot {
     weighed(piece, [6.0 - 6.0 * t, 18.0 * t - 12.0, 6.0 - 18.0 * t, 6.0 * t])
 }
 
-fn weighed(&[p, q, r, s]: &Cubic, [a, b, c, d]: [f64; 4]) -> Spot {
-    [p[0] * a + q[0] * b + r[0] * c + s[0] * d, p[1] * a + q[1] * b + r[1] * c + s[1] * d]
+fn weighed(piece: &Cubic, weights: [f64; 4]) -> Spot {
+    let on = |axis: usize| {
+        piece[0][axis] * weights[0] + piece[1][axis] * weights[1] + piece[2][axis] * weights[2] + piece[3][axis] * weights[3]
+    };
+    [on(0), on(1)]
 }
 
 pub(super) fn point([x, y]: Spot) -> Point {

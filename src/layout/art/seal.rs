@@ -214,9 +214,7 @@ impl Pen<'_> {
     }
 
     fn line(&mut self, end: Spot) {
-        if end != self.last {
-            self.contour.push(line(self.last, end));
-        }
+        self.contour.extend(line(self.last, end));
         self.last = end;
     }
 }

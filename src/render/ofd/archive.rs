@@ -46,8 +46,13 @@ impl<'a> Part<'a> {
 
 impl<'a> Packed<'a> {
     /// The same under another name.
-    pub(super) fn renamed(&self, name: String) -> Self {
-        Self { name: name.into(), ..self.clone() }
+    pub(super) fn renamed(self, name: Cow<'a, str>) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The same, with nothing borrowed.
+    pub(super) fn into_owned(self) -> Packed<'static> {
+        Packed { name: self.name.into_owned().into(), data: self.data.into_owned().into(), ..self }
     }
 
     /// What the local header and the directory both say (APPNOTE 4.3.7): version 2.0, no flags, the method, midnight of

@@ -4,6 +4,7 @@ mod archive;
 mod content;
 mod xml;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -25,19 +26,19 @@ use crate::sign::ofd::{Entry, File, LIST};
 pub struct OfdRenderer {
     fonts: Arc<Fonts>,
     faces: Vec<KnownFace>,
-    seals: Seals,
+    recurring: Recurring,
 }
 
-/// Seals that were packed before, beside their bytes: files carry the same few.
-type Seals = RwLock<Vec<(Vec<u8>, Packed<'static>)>>;
+/// Parts that recur to the byte, packed before, by their bytes.
+type Recurring = RwLock<HashMap<Vec<u8>, Packed<'static>>>;
 
-/// A layout has two at most.
-const MOST_SEALS: usize = 100;
+/// An installation has some tens of each; a seal takes ten kilobytes.
+const MOST_RECURRING: usize = 1000;
 
 /// A face and its parts, made when it is first asked for, since a program that issues one type needs one face.
 struct KnownFace {
     digest: [u8; 32],
-    prepared: OnceLock<Result<Prepared, RenderError>>,
+    prepared: OnceLock<Prepared>,
 }
 
 /// The parts of a file that come from the face alone: the template page and what it needs.
@@ -55,7 +56,7 @@ pub struct Unsigned<'d> {
     /// Its page's identifier.
     pub page: u32,
     face: Prepared,
-    seals: &'d Seals,
+    recurring: &'d Recurring,
     first: [Part<'d>; 2],
     rest: Vec<Part<'d>>,
 }
@@ -67,12 +68,12 @@ impl OfdRenderer {
     /// Takes the faces that will be used often.
     pub fn new(fonts: &Arc<Fonts>, faces: &[Arc<Face>]) -> Result<Self, RenderError> {
         let faces = faces.iter().map(|face| KnownFace { digest: face.digest, prepared: OnceLock::new() }).collect();
-        Ok(Self { fonts: Arc::clone(fonts), faces, seals: RwLock::default() })
+        Ok(Self { fonts: Arc::clone(fonts), faces, recurring: RwLock::default() })
     }
 
     /// The document as a file without signatures. Same document, same bytes.
     pub fn render(&self, document: &Document) -> Result<Vec<u8>, RenderError> {
-        self.parts(document, None)?.zip(Vec::new())
+        self.parts(document, None)?.zip()
     }
 
     /// The document as a file that its signatures will be added to. Seals are stamped by signatures, and then not on the page.
@@ -85,7 +86,7 @@ impl OfdRenderer {
         let face = match self.faces.iter().find(|known| known.digest == face.digest) {
             Some(known) => known.prepared.get_or_init(|| self.prepare(face)).clone(),
             None => self.prepare(face),
-        }?;
+        };
         let mut ids = Ids::after(face.last_id);
         let page_id = ids.next();
         let resources = Resources::gather("font", &self.fonts, &document.page.items, &mut ids);
@@ -104,10 +105,10 @@ impl OfdRenderer {
         rest.extend(resources.into_files("Doc_0/Res"));
         rest.push(Part::new("Doc_0/Attachs/Attachments.xml", attachments(document)));
         rest.extend(document.attachments.iter().map(|file| Part::new(attachment_file(file), file.bytes.as_slice())));
-        Ok(Unsigned { page: page_id, face, seals: &self.seals, first, rest })
+        Ok(Unsigned { page: page_id, face, recurring: &self.recurring, first, rest })
     }
 
-    fn prepare(&self, face: &Face) -> Result<Prepared, RenderError> {
+    fn prepare(&self, face: &Face) -> Prepared {
         let mut ids = Ids::after(TEMPLATE);
         let resources = Resources::gather("face", &self.fonts, &face.items, &mut ids);
         let mut xml = Xml::new("ofd:Page", &[]);
@@ -119,8 +120,8 @@ impl OfdRenderer {
         ];
         parts.extend(resources.into_files("Doc_0/Res"));
         let entries = parts.iter().map(Part::entry).collect();
-        let parts = parts.into_iter().map(|part| Part::new(part.name.into_owned(), part.bytes.into_owned()).pack(Effort::Best));
-        Ok(Prepared { parts: parts.collect(), entries, last_id: ids.last() })
+        let parts = parts.into_iter().map(|part| part.pack(Effort::Best).into_owned()).collect();
+        Prepared { parts, entries, last_id: ids.last() }
     }
 
     /// The page's content, and the units that each of its items became.
@@ -151,33 +152,32 @@ impl Unsigned<'_> {
     }
 
     /// The file with what signing adds.
-    pub fn signed(self, files: Vec<File>) -> Result<Vec<u8>, RenderError> {
-        let seals = self.seals;
-        let pack = |File { name, bytes }: File| match name.ends_with("/Seal.esl") {
-            true => packed_seal(seals, name, bytes),
-            false => Part::new(name, bytes).pack(Effort::Quick),
-        };
-        let files = files.into_iter().map(pack).collect();
-        self.zip(files)
+    pub fn signed(mut self, files: Vec<File>) -> Result<Vec<u8>, RenderError> {
+        self.rest.extend(files.into_iter().map(|file| Part::new(file.name, file.bytes)));
+        self.zip()
     }
 
-    fn zip(self, files: Vec<Packed>) -> Result<Vec<u8>, RenderError> {
-        let first = self.first.map(|part| part.pack(Effort::Quick));
-        let rest: Vec<_> = self.rest.into_iter().map(|part| part.pack(Effort::Quick)).collect();
-        archive::zip(first.iter().chain(&*self.face.parts).chain(&rest).chain(&files)).map_err(refused)
+    fn zip(self) -> Result<Vec<u8>, RenderError> {
+        let first = self.first.map(|part| packed(self.recurring, part));
+        let rest: Vec<_> = self.rest.into_iter().map(|part| packed(self.recurring, part)).collect();
+        archive::zip(first.iter().chain(&*self.face.parts).chain(&rest)).map_err(refused)
     }
 }
 
-fn packed_seal(seals: &Seals, name: String, bytes: Vec<u8>) -> Packed<'static> {
-    let known = seals.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, packed)) = known.iter().find(|(known, _)| *known == bytes) {
-        return packed.renamed(name);
+/// A part as it lies in the container. How hard it is tried follows from the name alone: same part, same bytes.
+fn packed<'a>(recurring: &Recurring, part: Part<'a>) -> Packed<'a> {
+    let recurs = ["Doc_0/Document.xml", "Doc_0/Tags/CustomTag.xml", &LIST[1..]].contains(&&*part.name) || part.name.ends_with("/Seal.esl");
+    if !recurs {
+        return part.pack(Effort::Quick);
     }
-    drop(known);
-    let packed = Part::new(name, bytes.clone()).pack(Effort::Best);
-    let mut known = seals.write().unwrap_or_else(PoisonError::into_inner);
-    if known.len() < MOST_SEALS {
-        known.push((bytes, packed.clone()));
+    if let Some(known) = recurring.read().unwrap_or_else(PoisonError::into_inner).get(&*part.bytes) {
+        return known.clone().renamed(part.name);
+    }
+    let bytes = part.bytes.to_vec();
+    let packed = part.pack(Effort::Best).into_owned();
+    let mut known = recurring.write().unwrap_or_else(PoisonError::into_inner);
+    if known.len() < MOST_RECURRING {
+        known.insert(bytes, packed.clone());
     }
     packed
 }

@@ -61,9 +61,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Entry>, Reason> {
     for header in &headers {
         check_name(header.name)?;
         // What one file system tells apart, another does not: case, and the ways to compose a character.
-        let folded = match header.name.is_ascii() {
-            true => header.name.to_ascii_lowercase(),
-            false => header.name.nfkc().flat_map(char::to_lowercase).nfkc().collect(),
+        let folded = if header.name.is_ascii() {
+            header.name.to_ascii_lowercase()
+        } else {
+            header.name.nfkc().flat_map(char::to_lowercase).nfkc().collect()
         };
         if !unique.insert(folded) {
             return Err(about(
