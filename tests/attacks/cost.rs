@@ -25,7 +25,7 @@ type Hostile = (&'static str, fn() -> Vec<u8>);
 
 #[test]
 fn no_file_costs_more_than_memory_and_patience() {
-    let made: [Hostile; 20] = [
+    let made: [Hostile; 21] = [
         ("OFD: a bomb just below every bound", || bomb("OFD.xml", 47, b' ')),
         ("OFD: a bomb in a thousand entries", || many(999, 48 << 10)),
         ("OFD: one part of 47 MB in a genuine file", || swapped("Doc_0/Pages/Page_0/Content.xml", &noise(47 << 20))),
@@ -39,7 +39,11 @@ fn no_file_costs_more_than_memory_and_patience() {
         ("PDF: objects by the million", || pdf(&b"null\nendobj\n1 0 obj\n"[..].repeat(1 << 20))),
         ("PDF: ranges beyond the file", || signed_pdf("[0 9 999999999999 9]")),
         ("PDF: ranges before the file", || signed_pdf("[0 -9 99999999 9999]")),
-        ("PDF: a table that never ends", || table(2_000_000)),
+        ("PDF: a gigabyte of small objects", || packed(1, 4, &mut (0..1 << 10).map(|_| vec![b' '; 1 << 20]))),
+        ("PDF: as many small objects as are read", || {
+            let pairs: String = (0..30_000).map(|number| format!("{number} 0 ")).collect();
+            packed(30_000, pairs.len(), &mut [pairs.into_bytes(), b"0\n".repeat(2_000)].into_iter())
+        }),
         ("PNG: 30,000 by 30,000", || png((30_000, 30_000), 0, 8, 1)),
         ("PNG: 8,000 by 8,000 of 64 bits", || png((8_000, 8_000), 6, 16, 1)),
         ("PNG: with transparency, as large as is read", || png((LARGE, LARGE), 6, 8, LARGE as usize)),
@@ -172,9 +176,13 @@ fn signed_pdf(ranges: &str) -> Vec<u8> {
     [&file[..start], format!("{ranges:<0$}", end - start).as_bytes(), &file[end..]].concat()
 }
 
-fn table(lines: usize) -> Vec<u8> {
-    let start = b"%PDF-1.7\n%\xbb\xad\xc0\xde\nxref\n0 9999999999\n".to_vec();
-    [start, b"0000000000 65535 f \n".repeat(lines), b"trailer\n<</ByteRange[]>>".to_vec()].concat()
+/// The beginning of a PDF with a stream of so many small objects.
+fn packed(count: usize, first: usize, parts: &mut dyn Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut data = ZlibEncoder::new(Vec::new(), Compression::fast());
+    parts.for_each(|part| data.write_all(&part).unwrap());
+    let data = data.finish().unwrap();
+    let dict = format!("<</Type/ObjStm/N {count}/First {first}/Filter/FlateDecode/Length {}>>stream\n", data.len());
+    pdf(&[dict.as_bytes(), &data, b"\nendstream"].concat())
 }
 
 /// A picture of zeros, so many rows of it; colour 0 is grey, 6 is colour with transparency.

@@ -1,10 +1,12 @@
 //! Attacks on the PDF: its bytes, its revisions, its signature, and files signed by somebody else.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::ops::Range;
 
 use certpress::sign::{Signer as _, cms, test_signer};
 use certpress::verify::{Grade, State};
+use flate2::read::ZlibDecoder;
 
 use crate::tally::Most::{Added, Forged, Rewritten};
 use crate::tally::{Chance, Tally, find, replaced};
@@ -27,8 +29,28 @@ fn objects(pdf: &[u8]) -> Vec<(u32, Range<usize>)> {
     found
 }
 
+/// The small objects, with their numbers, out of the stream that packs them.
+fn packed(pdf: &[u8]) -> Vec<(u32, String)> {
+    let (_, range) = objects(pdf).into_iter().find(|(_, range)| pdf[range.clone()].windows(12).any(|w| w == b"/Type/ObjStm")).unwrap();
+    let object = &pdf[range];
+    let start = find(object, b"stream\n") + 7;
+    let mut inflated = Vec::new();
+    ZlibDecoder::new(&object[start..]).read_to_end(&mut inflated).unwrap();
+    let dict = String::from_utf8_lossy(&object[..start]).into_owned();
+    let number = |key: &str| dict.split_once(key).unwrap().1.split('/').next().unwrap().parse::<usize>().unwrap();
+    let (pairs, body) = inflated.split_at(number("/First "));
+    let pairs: Vec<usize> = std::str::from_utf8(pairs).unwrap().split_ascii_whitespace().map(|n| n.parse().unwrap()).collect();
+    assert_eq!(pairs.len(), 2 * number("/N "));
+    let ends = pairs.chunks(2).skip(1).map(|pair| pair[1]).chain([body.len()]);
+    let text = |pair: &[usize], end: usize| (pair[0] as u32, String::from_utf8_lossy(&body[pair[1]..end - 1]).into_owned());
+    pairs.chunks(2).zip(ends).map(|(pair, end)| text(pair, end)).collect()
+}
+
 /// Number and text of the object that holds some words.
 fn object_with(pdf: &[u8], words: &str) -> (u32, String) {
+    if let Some(small) = packed(pdf).into_iter().find(|(_, text)| text.contains(words)) {
+        return small;
+    }
     let has = |range: &Range<usize>| pdf[range.clone()].windows(words.len()).any(|w| w == words.as_bytes());
     let (number, range) = objects(pdf).into_iter().find(|(_, range)| has(range)).unwrap_or_else(|| panic!("no {words}"));
     let text = String::from_utf8_lossy(&pdf[range]).into_owned();
@@ -106,10 +128,10 @@ fn bytes_of_every_region() {
     (hex.end - 16..hex.end).for_each(|at| flipped("flip: signature value", at, &mut chance));
     let range = find(pdf, b"/ByteRange");
     (range..range + 60).for_each(|at| flipped("flip: ByteRange", at, &mut chance));
-    let xref = find(pdf, b"\nxref\n");
-    (xref..pdf.len()).step_by(17).for_each(|at| flipped("flip: cross-references", at, &mut chance));
-    let trailer = find(pdf, b"trailer");
-    (trailer..pdf.len()).for_each(|at| flipped("flip: trailer and end", at, &mut chance));
+    let xref = find(pdf, b"/Type/XRef");
+    (xref..pdf.len()).for_each(|at| flipped("flip: cross-references and end", at, &mut chance));
+    let small = find(pdf, b"/Type/ObjStm");
+    (small..xref).step_by(7).for_each(|at| flipped("flip: small objects", at, &mut chance));
     for _ in 0..60 {
         let at = chance.below(pdf.len());
         tally.file("cut short", &format!("to {at}"), &pdf[..at], Forged);

@@ -78,6 +78,7 @@ struct Paint {
     fill: Option<Rgb>,
     stroke: Option<(Rgb, Length)>,
     alpha: Option<u8>,
+    font: Option<(crate::font::FontId, Length)>,
 }
 
 /// Drawn items.
@@ -239,8 +240,10 @@ impl<'a> Canvas<'a> {
             let typeface = self.typefaces.find(run.font)?;
             let (glyphs, plain) = set(run, typeface);
             reads_itself &= plain;
-            let size = Pt(rounded(run.size.to_pt(), 4));
-            shown.push(Op::SetFont { font: PdfFontHandle::External(FontId(typeface.resource.clone())), size });
+            if self.paint.font.replace((run.font, run.size)) != Some((run.font, run.size)) {
+                let (font, size) = (PdfFontHandle::External(FontId(typeface.resource.clone())), Pt(rounded(run.size.to_pt(), 4)));
+                shown.push(Op::SetFont { font, size });
+            }
             shown.push(Op::SetTextMatrix { matrix: TextMatrix::Raw(self.text_matrix(run.origin, about, rotation)) });
             shown.push(Op::Unknown { key: "TJ".to_owned(), value: vec![DictItem::Array(glyphs)] });
         }

@@ -207,7 +207,7 @@ impl Appearance {
         let mut resources = Vec::new();
         drawing.resources.write(&mut resources);
         let resources = String::from_utf8(resources).map_err(refused)?;
-        let dict = format!("/Type/XObject/Subtype/Form/BBox[0 0 {width} {height}]/Resources{resources}/Filter/FlateDecode");
+        let dict = format!("/Subtype/Form/BBox[0 0 {width} {height}]/Resources{resources}/Filter/FlateDecode");
         Ok(Self { dict, content: deflate::zlib(&drawing.content, Effort::Best) })
     }
 

@@ -24,7 +24,7 @@ pub(super) fn symbol(file: &mut File, symbol: &Symbol, effort: Effort) -> Ref {
         let _ = writeln!(content, "{left} {bottom} {count} 1 re");
     }
     content.push('f');
-    let dict = format_args!("/Type/XObject/Subtype/Form/BBox[0 0 {across} {across}]/Resources<<>>");
+    let dict = format_args!("/Subtype/Form/BBox[0 0 {across} {across}]/Resources<<>>");
     file.deflated(dict, content.as_bytes(), effort)
 }
 
@@ -51,7 +51,7 @@ pub(super) fn image(file: &mut File, picture: &Picture, effort: Effort) -> Ref {
 /// The rows of a PNG as they are, with its filters, which `FlateDecode` knows as predictors (ISO 32000-1 7.4.4.4).
 fn opacities(file: &mut File, picture: &Picture, bits: u8) -> Ref {
     let samples = Samples { size: (picture.width, picture.height), channels: 1, bits };
-    let parameters = format_args!("/DecodeParms<</Predictor 15/Colors 1/BitsPerComponent {bits}/Columns {}>>", picture.width);
+    let parameters = format_args!("/DecodeParms<</Predictor 15/BitsPerComponent {bits}/Columns {}>>", picture.width);
     file.stream(format_args!("{samples}/Filter/FlateDecode{parameters}"), &picture.png_data())
 }
 
@@ -66,6 +66,6 @@ impl fmt::Display for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { size: (width, height), channels, bits } = self;
         let space = if *channels == 1 { "DeviceGray" } else { "DeviceRGB" };
-        write!(f, "/Type/XObject/Subtype/Image/Width {width}/Height {height}/ColorSpace/{space}/BitsPerComponent {bits}")
+        write!(f, "/Subtype/Image/Width {width}/Height {height}/ColorSpace/{space}/BitsPerComponent {bits}")
     }
 }

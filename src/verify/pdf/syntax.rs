@@ -416,3 +416,146 @@ fn is_space(byte: u8) -> bool {
 fn is_delimiter(byte: u8) -> bool {
     b"()<>[]{}/%".contains(&byte)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file by hand: one catalog among the small objects, one object in plain sight.
+    struct Made {
+        pairs: &'static str,
+        small: &'static str,
+        /// Keys of the stream of small objects, its length left out.
+        packed: String,
+        plain: &'static str,
+        /// Keys of the cross-reference stream, its length left out.
+        trailer: String,
+        rows: Vec<[u8; 6]>,
+        behind_rows: &'static [u8],
+    }
+
+    impl Made {
+        fn well() -> Self {
+            let trailer = "/Type/XRef/Size 6/W[1 3 2]/Root 1 0 R/Info 4 0 R/ID[()()]/Filter/FlateDecode";
+            Self {
+                pairs: "1 0 4 22 ",
+                small: "<</Type/Catalog/A 1>>\n[7 0 R]\n",
+                packed: "/Type/ObjStm/N 2/First 9/Filter/FlateDecode".to_owned(),
+                plain: "2 0 obj\n<</Plain true>>\nendobj\n",
+                trailer: format!("{trailer}/DecodeParms<</Predictor 12/Columns 6>>"),
+                // Those of the two streams are not known yet.
+                rows: vec![[0, 0, 0, 0, 0xff, 0xff], [2, 0, 0, 3, 0, 0], [1, 0, 0, 15, 0, 0], [1; 6], [2, 0, 0, 3, 0, 1], [1; 6]],
+                behind_rows: b"",
+            }
+        }
+
+        fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+            change(&mut self);
+            self
+        }
+
+        fn file(self) -> Vec<u8> {
+            let zlib = |bytes: &[u8]| crate::render::deflate::zlib(bytes, crate::render::deflate::Effort::Quick);
+            let mut file = b"%PDF-1.7\n%\xbb\xad\xc0\xde\n".to_vec();
+            file.extend_from_slice(self.plain.as_bytes());
+            let mut rows = self.rows;
+            let mut stream = |file: &mut Vec<u8>, number: usize, dict: &str, content: &[u8]| {
+                let start = file.len() as u32;
+                if rows[number] == [1; 6] {
+                    rows[number] = [1, 0, start.to_be_bytes()[2], start.to_be_bytes()[3], 0, 0];
+                }
+                let content = if number == 5 {
+                    let mut above = [0; 6];
+                    let mut differences = Vec::new();
+                    for row in &rows {
+                        differences.push(2);
+                        differences.extend(row.iter().zip(above).map(|(byte, above): (&u8, u8)| byte.wrapping_sub(above)));
+                        above = *row;
+                    }
+                    [zlib(&differences), self.behind_rows.to_vec()].concat()
+                } else {
+                    zlib(content)
+                };
+                file.extend_from_slice(format!("{number} 0 obj\n<<{dict}/Length {}>>stream\n", content.len()).as_bytes());
+                file.extend_from_slice(&content);
+                file.extend_from_slice(b"\nendstream\nendobj\n");
+                start
+            };
+            stream(&mut file, 3, &self.packed, [self.pairs, self.small].concat().as_bytes());
+            let start = stream(&mut file, 5, &self.trailer, b"");
+            file.extend_from_slice(format!("startxref\n{start}\n%%EOF").as_bytes());
+            file
+        }
+
+        fn refused(self) -> String {
+            let packed = OnceCell::new();
+            read(&self.file(), &packed).err().map_or_else(|| "accepted".to_owned(), |fault| fault.en.to_owned())
+        }
+    }
+
+    #[test]
+    fn a_file_like_ours_is_read() {
+        let (file, packed) = (Made::well().file(), OnceCell::new());
+        let revision = read(&file, &packed).unwrap_or_else(|fault| panic!("{fault:?}"));
+        assert_eq!(revision.end, file.len());
+        assert_eq!(revision.objects.keys().collect::<Vec<_>>(), [&1, &2, &3, &4]);
+        assert!(find(&revision.trailer, "Root") == Some(&Value::Reference(1)) && revision.objects[&1].value.find("A").is_some());
+    }
+
+    #[test]
+    fn a_file_that_two_readers_could_read_differently_is_refused() {
+        let refused = |change: &dyn Fn(&mut Made)| Made::well().with(change).refused();
+        let (trailer, references) = ("the trailer is not like those issued", "the cross-references do not match the objects");
+        let (written, small) = ("it is not written like files issued here", "the stream of objects is not like those issued");
+        let twice = "an object is there twice";
+        for key in ["/Prev 15", "/XRefStm 15", "/Encrypt 4 0 R", "/Index[0 6]", "/Size 6"] {
+            let said = refused(&|made| made.trailer.push_str(key));
+            assert!(said == trailer || said.contains("twice"), "{key}: {said}");
+        }
+        for (from, to) in [("Size 6", "Size 7"), ("[1 3 2]", "[1 4 1]"), ("Predictor 12", "Predictor 15"), ("/Info 4 0 R", "")] {
+            assert_eq!(refused(&|made| made.trailer = made.trailer.replace(from, to)), trailer, "{to}");
+        }
+        // An object that lies elsewhere for those who believe the list: a stranger's, another's, none.
+        for (number, row) in [
+            (2, [1, 0, 0, 16, 0, 0]),
+            (2, [2, 0, 0, 3, 0, 0]),
+            (2, [0, 0, 0, 0, 0, 0]),
+            (1, [2, 0, 0, 3, 0, 1]),
+            (1, [1, 0, 0, 15, 0, 0]),
+            (4, [2, 0, 0, 2, 0, 1]),
+            (0, [1, 0, 0, 15, 0, 0]),
+            (2, [1, 0, 0, 15, 0, 1]),
+        ] {
+            assert_eq!(refused(&|made| made.rows[number] = row), references, "{number}: {row:?}");
+        }
+        assert_eq!(refused(&|made| made.rows.push([1, 0, 0, 15, 0, 0])), references);
+        assert_eq!(refused(&|made| made.behind_rows = b"more"), references);
+        // A gap, an object that is plain and packed, and two streams of objects.
+        assert_eq!(refused(&|made| made.plain = ""), references);
+        assert_eq!(refused(&|made| made.plain = "1 0 obj\n<</Plain true>>\nendobj\n"), twice);
+        assert_eq!(refused(&|made| made.pairs = "1 0 1 22 "), twice);
+        let second = "2 0 obj\n<</Type/ObjStm/N 0/First 0/Filter/FlateDecode/Length 8>>stream\nx\x01\x03\0\0\0\0\x01\nendstream\nendobj\n";
+        assert_eq!(refused(&|made| made.plain = second), small);
+        // The small objects have no gaps, no order of their own, and nothing that only stands in a file.
+        for pairs in ["1 0 4 23 ", "1 1 4 22 ", "4 22 1 0 ", "1 0  4 22", "01 0 4 22", "1 0 4 022", "1 0 4 -2 "] {
+            assert_eq!(refused(&|made| made.pairs = pairs), written, "{pairs}");
+        }
+        for body in ["<</Type/Catalog/A 1>>\n[7 0 R]\n\n", "<</Type/Catalog/A 1>>\n[7 0 R]", "<</Type/Catalog/A 1>>\n<414141>\n"] {
+            assert_eq!(refused(&|made| made.small = body), written, "{body}");
+        }
+        for (from, to) in [("/N 2", "/N 3"), ("/First 9", "/First 8"), ("/N 2", "/N 2/Extends 2 0 R"), ("/N 2", "/N 200001")] {
+            assert_eq!(refused(&|made| made.packed = made.packed.replace(from, to)), written, "{to}");
+        }
+        assert_eq!(refused(&|made| made.packed = made.packed.replace("FlateDecode", "ASCIIHexDecode")), written);
+    }
+
+    #[test]
+    fn inflating_stops_at_the_bound_and_wants_all_of_the_stream() {
+        let bomb = crate::render::deflate::zlib(&vec![0; 1 << 20], crate::render::deflate::Effort::Quick);
+        assert_eq!(inflated(&bomb, (1 << 20) - 1), None);
+        assert_eq!(inflated(&bomb, 1 << 20).map(|bytes| bytes.len()), Some(1 << 20));
+        assert_eq!(inflated(&bomb[..bomb.len() - 1], 1 << 20), None);
+        assert_eq!(inflated(&[&bomb[..], b"\0"].concat(), 1 << 20), None);
+        assert_eq!(inflated(b"", 10), None);
+    }
+}
