@@ -13,7 +13,7 @@ use certpress::page::Item;
 use certpress::qr::{self, Capsule};
 use certpress::record::{self, Options, Record};
 use certpress::render::Format;
-use certpress::render::deflate::{self, Effort};
+use certpress::deflate::{self, Effort};
 use certpress::sign::{Keyring, StatementKey};
 use certpress::{font, statement};
 use divan::Bencher;

@@ -5,6 +5,7 @@
 pub mod annotation;
 pub mod clock;
 pub mod config;
+pub mod deflate;
 pub mod font;
 pub mod form;
 pub mod http;

@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 12] = [
     &["annotation"],
     &["record"],
     &["sign"],
-    &["config", "clock"],
+    &["config", "clock", "deflate"],
 ];
 
 fn floor(room: &str) -> Option<usize> {

@@ -1,6 +1,5 @@
 //! A composed document becomes bytes: PDF, OFD, PNG, SVG and plain text, the same glyphs at the same places in all.
 
-pub mod deflate;
 mod ofd;
 mod pdf;
 mod png;
@@ -9,6 +8,7 @@ mod specimen;
 mod svg;
 mod text;
 
+pub use crate::deflate;
 pub use ofd::{OfdRenderer, Unsigned};
 pub use pdf::PdfRenderer;
 pub use png::PngRenderer;

@@ -3,10 +3,11 @@
 use std::io::Cursor;
 use std::sync::OnceLock;
 
-use ::png::{BitDepth, ColorType, DeflateCompression, Filter, Transformations};
+use ::png::{BitDepth, ColorType, Transformations};
 use image::DynamicImage;
 
 use super::{INK, Picture, PictureError, PictureFormat, PictureKind};
+use crate::deflate::{self, Effort};
 
 /// A chunk: its name, its data, and all of it with length and checksum.
 struct Chunk<'p> {
@@ -94,11 +95,9 @@ impl Ink {
         let mut rows = vec![0; reader.output_buffer_size().ok_or_else(|| PictureError::Damaged("no size".into()))?];
         let frame = reader.next_frame(&mut rows).map_err(broken)?;
         let (width, height) = (frame.width as usize, frame.height as usize);
-        let mut opacity = Vec::with_capacity(width * height + 8);
-        for row in rows.chunks_exact(frame.line_size) {
-            let end = opacity.len() + width;
-            unpack(row, bits, &mut opacity);
-            opacity.truncate(end);
+        let mut opacity = vec![0; width * height];
+        for (row, opacity) in rows.chunks_exact(frame.line_size).zip(opacity.chunks_exact_mut(width)) {
+            unpack(row, bits, opacity);
         }
         Ok(Self { colour, width, height, opacity })
     }
@@ -138,6 +137,10 @@ impl Ink {
         let mut sums = vec![0_u64; to_width * to_height];
         let mut line = vec![0_u64; to_width + 1];
         for (row, &(to_row, upper, lower)) in opacity.chunks_exact(width).zip(&rows) {
+            // Most of a signature is paper.
+            if row.iter().all(|&alpha| alpha == 0) {
+                continue;
+            }
             line.fill(0);
             for (&alpha, &(to, left, right)) in row.iter().zip(&columns).filter(|(alpha, _)| **alpha > 0) {
                 line[to] += u64::from(alpha) * left;
@@ -152,7 +155,7 @@ impl Ink {
         }
         // So much is a pixel that is ink all over.
         let full = 255 * width as u64 * height as u64;
-        let level = |sum: &u64| ((sum * 6 + full) / (2 * full)) as u8 * step(2);
+        let level = |sum: &u64| if *sum == 0 { 0 } else { ((sum * 6 + full) / (2 * full)) as u8 * step(2) };
         Self { colour, width: to_width, height: to_height, opacity: sums.iter().map(level).collect() }
     }
 
@@ -160,7 +163,10 @@ impl Ink {
     fn encode(self) -> Result<Picture, PictureError> {
         let Self { colour, opacity, .. } = self;
         let (width, height) = (self.width as u32, self.height as u32);
-        let exact = |bits: u8| opacity.iter().all(|alpha| alpha % step(bits) == 0);
+        let exact = |bits: u8| {
+            let step = step(bits);
+            opacity.iter().all(|alpha| alpha % step == 0)
+        };
         let (bits, depth) = match () {
             () if exact(1) => (1, BitDepth::One),
             () if exact(2) => (2, BitDepth::Two),
@@ -174,10 +180,9 @@ impl Ink {
         encoder.set_depth(depth);
         encoder.set_palette(colour.repeat(levels));
         encoder.set_trns((0..levels).map(|level| level as u8 * step(bits)).collect::<Vec<u8>>());
-        encoder.set_deflate_compression(DeflateCompression::Level(9));
-        encoder.set_filter(Filter::NoFilter);
         let broken = |error: ::png::EncodingError| PictureError::Damaged(error.to_string());
-        encoder.write_header().and_then(|mut png| png.write_image_data(&packed(&opacity, self.width, bits))).map_err(broken)?;
+        let rows = deflate::zlib(&packed(&opacity, self.width, bits), Effort::Good);
+        encoder.write_header().and_then(|mut png| png.write_chunk(::png::chunk::IDAT, &rows)).map_err(broken)?;
         Ok(Picture { format: PictureFormat::Png, width, height, bytes, samples: OnceLock::new() })
     }
 }
@@ -195,10 +200,13 @@ fn shares(from: usize, to: usize) -> Vec<(usize, u64, u64)> {
     (0..from).map(share).collect()
 }
 
-/// Samples of so many bits as opacities, all that the row has room for.
-fn unpack(row: &[u8], bits: u8, opacity: &mut Vec<u8>) {
-    for byte in row {
-        opacity.extend((1..=8 / bits).map(|place| (byte >> (8 - bits * place) & (0xff >> (8 - bits))) * step(bits)));
+/// Samples of so many bits as opacities, into a row of zeros.
+fn unpack(row: &[u8], bits: u8, opacity: &mut [u8]) {
+    let (step, mask) = (step(bits), 0xff >> (8 - bits));
+    for (&byte, opacity) in row.iter().zip(opacity.chunks_mut(usize::from(8 / bits))).filter(|(byte, _)| **byte != 0) {
+        for (alpha, place) in opacity.iter_mut().zip(1..) {
+            *alpha = (byte >> (8 - bits * place) & mask) * step;
+        }
     }
 }
 
@@ -207,11 +215,11 @@ const fn step(bits: u8) -> u8 {
     (255 / ((1_u16 << bits) - 1)) as u8
 }
 
-/// Samples that so many bits hold exactly, each row from a byte of its own.
+/// Samples that so many bits hold exactly, each row from a byte of its own behind the number of its filter, none.
 fn packed(samples: &[u8], width: usize, bits: u8) -> Vec<u8> {
     let (per_byte, step) = (usize::from(8 / bits), step(bits));
     let byte = |part: &[u8]| part.iter().zip(1..).fold(0, |byte, (sample, place)| byte | (sample / step) << (8 - bits * place));
-    samples.chunks_exact(width).flat_map(|row| row.chunks(per_byte).map(byte)).collect()
+    samples.chunks_exact(width).flat_map(|row| std::iter::once(0).chain(row.chunks(per_byte).map(byte))).collect()
 }
 
 #[cfg(test)]
@@ -220,11 +228,11 @@ mod tests {
 
     #[test]
     fn rows_start_on_bytes() {
-        assert_eq!(packed(&[0, 255, 255, 0, 255, 0], 3, 1), [0b0110_0000, 0b0100_0000]);
-        assert_eq!(packed(&[0, 85, 170, 255, 255], 5, 2), [0b0001_1011, 0b1100_0000]);
-        let mut back = Vec::new();
+        assert_eq!(packed(&[0, 255, 255, 0, 255, 0], 3, 1), [0, 0b0110_0000, 0, 0b0100_0000]);
+        assert_eq!(packed(&[0, 85, 170, 255, 255], 5, 2), [0, 0b0001_1011, 0b1100_0000]);
+        let mut back = [0; 5];
         unpack(&[0b0001_1011, 0b1100_0000], 2, &mut back);
-        assert_eq!(back, [0, 85, 170, 255, 255, 0, 0, 0]);
+        assert_eq!(back, [0, 85, 170, 255, 255]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the colours mean: the sRGB profile and the output intent that refers to it.
 
 use super::file::{File, Ref, put};
-use crate::render::deflate::Effort;
+use crate::deflate::Effort;
 
 /// Adds the output intent that makes `DeviceRGB` and `DeviceGray` mean sRGB (ISO 19005-3 6.2.3).
 pub(super) fn add_output_intent(file: &mut File) -> Ref {

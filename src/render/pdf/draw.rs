@@ -13,7 +13,7 @@ use super::print::print;
 use super::structure::{Kind, Tag};
 use super::typeface::Typefaces;
 use crate::page::{Art, Image, Item, Length, Path, Point, Qr, Rect, Rgb, Role, Run, Seal, Segment, Symbol, Text};
-use crate::render::deflate::Effort;
+use crate::deflate::Effort;
 
 /// Collects the operations of one content stream.
 pub(super) struct Canvas<'a> {

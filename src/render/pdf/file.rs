@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::Write as _;
 
-use crate::render::deflate::{self, Effort};
+use crate::deflate::{self, Effort};
 
 /// A file that is being written.
 #[derive(Clone)]

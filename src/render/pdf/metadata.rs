@@ -11,7 +11,7 @@ use super::file::{File, List, Name, Ref, put, words};
 use super::{RenderError, refused};
 use crate::clock::SHANGHAI;
 use crate::layout::{Attachment, Document};
-use crate::render::deflate::Effort;
+use crate::deflate::Effort;
 
 const PRODUCER: &str = concat!("certpress ", env!("CARGO_PKG_VERSION"));
 
@@ -66,9 +66,8 @@ pub(super) fn xmp(document: &Document) -> Result<String, RenderError> {
 <dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
 <dc:creator><rdf:Seq><rdf:li>{author}</rdf:li></rdf:Seq></dc:creator>
 <dc:description><rdf:Alt><rdf:li xml:lang="x-default">{subject}</rdf:li></rdf:Alt></dc:description>
-<dc:subject><rdf:Bag><rdf:li>{subject}</rdf:li></rdf:Bag></dc:subject>
 <dc:language><rdf:Bag><rdf:li>zh-CN</rdf:li></rdf:Bag></dc:language>
-<xmp:CreateDate>{date}</xmp:CreateDate><xmp:ModifyDate>{date}</xmp:ModifyDate><xmp:MetadataDate>{date}</xmp:MetadataDate>
+<xmp:CreateDate>{date}</xmp:CreateDate><xmp:ModifyDate>{date}</xmp:ModifyDate>
 <xmp:CreatorTool>{PRODUCER}</xmp:CreatorTool><pdf:Producer>{PRODUCER}</pdf:Producer>
 </rdf:Description>
 <rdf:Description rdf:about="" xmlns:{PREFIX}="{NAMESPACE}">

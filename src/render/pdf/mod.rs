@@ -24,7 +24,7 @@ use self::signature::{Field, Places};
 use self::structure::Tag;
 use self::typeface::Typefaces;
 use super::RenderError;
-use super::deflate::{self, Effort};
+use crate::deflate::{self, Effort};
 use crate::font::Fonts;
 use crate::layout::Document;
 use crate::page::{Art, Face, Length};

@@ -6,7 +6,7 @@ use super::file::{File, Ref, put};
 use super::{RenderError, refused};
 use crate::font::{Font, FontId, Fonts, Subset};
 use crate::page::{Glyph, Item};
-use crate::render::deflate::Effort;
+use crate::deflate::Effort;
 
 /// Embedded fonts by the font that they are subsets of.
 #[derive(Default)]

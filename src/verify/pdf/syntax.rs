@@ -455,7 +455,7 @@ mod tests {
         }
 
         fn file(self) -> Vec<u8> {
-            let zlib = |bytes: &[u8]| crate::render::deflate::zlib(bytes, crate::render::deflate::Effort::Quick);
+            let zlib = |bytes: &[u8]| crate::deflate::zlib(bytes, crate::deflate::Effort::Quick);
             let mut file = b"%PDF-1.7\n%\xbb\xad\xc0\xde\n".to_vec();
             file.extend_from_slice(self.plain.as_bytes());
             let mut rows = self.rows;
@@ -551,7 +551,7 @@ mod tests {
 
     #[test]
     fn inflating_stops_at_the_bound_and_wants_all_of_the_stream() {
-        let bomb = crate::render::deflate::zlib(&vec![0; 1 << 20], crate::render::deflate::Effort::Quick);
+        let bomb = crate::deflate::zlib(&vec![0; 1 << 20], crate::deflate::Effort::Quick);
         assert_eq!(inflated(&bomb, (1 << 20) - 1), None);
         assert_eq!(inflated(&bomb, 1 << 20).map(|bytes| bytes.len()), Some(1 << 20));
         assert_eq!(inflated(&bomb[..bomb.len() - 1], 1 << 20), None);

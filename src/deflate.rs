@@ -1,7 +1,6 @@
 //! Deflate (RFC 1951) for what files are made of, bare or in zlib's wrapping, by libdeflate: the same bytes in, the same bytes out.
 //!
-//! PDF and OFD both compress here. Each thread keeps one compressor for what is made anew for each document, because setting one
-//! up costs as much as using it.
+//! Each thread keeps one compressor for what is made anew for each document, because setting one up costs as much as using it.
 
 use std::cell::RefCell;
 
@@ -12,6 +11,8 @@ use libdeflater::{CompressionLvl, Compressor};
 pub enum Effort {
     /// For what is made anew for each document: outlines and JPEG hardly shrink further, however long one tries.
     Quick,
+    /// For what is kept with a record: twice the time.
+    Good,
     /// For what is compressed once and copied into each document: some milliseconds.
     Best,
 }
@@ -48,14 +49,15 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 fn with<T>(effort: Effort, work: impl FnOnce(&mut Compressor) -> T) -> T {
     match effort {
         Effort::Quick => QUICK.with_borrow_mut(work),
-        // It needs megabytes to work in, seldom: not kept.
-        Effort::Best => work(&mut compressor(effort)),
+        // Best needs megabytes to work in, seldom: not kept.
+        Effort::Good | Effort::Best => work(&mut compressor(effort)),
     }
 }
 
 fn compressor(effort: Effort) -> Compressor {
     let level = match effort {
         Effort::Quick => 6,
+        Effort::Good => 7,
         Effort::Best => 12,
     };
     Compressor::new(CompressionLvl::new(level).expect("libdeflate has these levels"))
@@ -73,7 +75,7 @@ mod tests {
     fn deflated_bytes_inflate_again_even_when_they_grow() {
         let noise: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for bytes in [&b""[..], b"abc", &[7; 70_000], &noise] {
-            for effort in [Effort::Quick, Effort::Best] {
+            for effort in [Effort::Quick, Effort::Good, Effort::Best] {
                 let mut back = [Vec::new(), Vec::new()];
                 ZlibDecoder::new(&zlib(bytes, effort)[..]).read_to_end(&mut back[0]).unwrap();
                 DeflateDecoder::new(&bare(bytes, effort)[..]).read_to_end(&mut back[1]).unwrap();
