@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use certpress::annotation::{Wish, annotate};
 use certpress::config::Settings;
+use certpress::deflate::{self, Effort};
 use certpress::font::subset;
 use certpress::issue::{Composed, Envelopes, Line};
 use certpress::layout::Issue;
@@ -13,7 +14,6 @@ use certpress::page::Item;
 use certpress::qr::{self, Capsule};
 use certpress::record::{self, Options, Record};
 use certpress::render::Format;
-use certpress::deflate::{self, Effort};
 use certpress::sign::{Keyring, StatementKey};
 use certpress::{font, statement};
 use divan::Bencher;

@@ -445,12 +445,7 @@ impl Symbol {
             dark[start..start + line.len()].copy_from_slice(line);
         }
         // For each heading, clockwise from east: a step, and the modules ahead to the left and to the right of the way.
-        let ways = [
-            (0, 1, across, 0),
-            (0, across, 0, 1),
-            (1, 0, 1, across + 1),
-            (across, 0, across + 1, across),
-        ];
+        let ways = [(0, 1, across, 0), (0, across, 0, 1), (1, 0, 1, across + 1), (across, 0, across + 1, across)];
         let mut drawn = vec![false; dark.len()];
         let mut outlines = Vec::new();
         for first in across..dark.len() {

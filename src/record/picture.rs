@@ -578,7 +578,8 @@ mod tests {
         assert_eq!((picture.width, picture.height), (320, 160));
         assert_eq!(picture.ink(), Some(([20, 30, 120], 2)));
 
-        let two_inks = png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120 + (y & 1) as u8, 255] } else { [255, 255, 255, 0] });
+        let two_inks =
+            png(1800, 900, |x, y| if (x / 37 + y / 41) % 2 == 0 { [20, 30, 120 + (y & 1) as u8, 255] } else { [255, 255, 255, 0] });
         let picture = Picture::decode(&two_inks, Signature).unwrap();
         assert_eq!((picture.width, picture.height), (900, 450));
         let Pixels { colour, alpha, .. } = picture.pixels();

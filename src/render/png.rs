@@ -10,7 +10,7 @@ use tiny_skia::{
 };
 
 use super::RenderError;
-use super::deflate::{self, Effort};
+use crate::deflate::{self, Effort};
 use crate::font::Fonts;
 use crate::layout::Document;
 use crate::page::{Art, Face, Image, Item, Length, Page, Path, Qr, Rect, Rgb, Seal, Segment, Symbol, Text};

@@ -114,8 +114,7 @@ fn fitted(pieces: &[Cubic], tolerance: f64) -> Option<Cubic> {
     };
     let (start, end) = (pieces.first()?[0], pieces.last()?[3]);
     let (leaving, arriving) = (direction(pieces.first()?, 0.0), direction(pieces.last()?, 1.0));
-    let places: Vec<Spot> =
-        pieces.iter().flat_map(|piece| (1..=PLACES).map(|i| along(piece, f64::from(i) / f64::from(PLACES)))).collect();
+    let places: Vec<Spot> = pieces.iter().flat_map(|piece| (1..=PLACES).map(|i| along(piece, f64::from(i) / f64::from(PLACES)))).collect();
     let mut way = 0.0;
     let mut last = start;
     let mut parameters: Vec<f64> = places
@@ -229,9 +228,8 @@ fn acceleration(piece: &Cubic, t: f64) -> Spot {
 }
 
 fn weighed(piece: &Cubic, weights: [f64; 4]) -> Spot {
-    let on = |axis: usize| {
-        piece[0][axis] * weights[0] + piece[1][axis] * weights[1] + piece[2][axis] * weights[2] + piece[3][axis] * weights[3]
-    };
+    let on =
+        |axis: usize| piece[0][axis] * weights[0] + piece[1][axis] * weights[1] + piece[2][axis] * weights[2] + piece[3][axis] * weights[3];
     [on(0), on(1)]
 }
 
@@ -248,4 +246,42 @@ pub(super) fn point_on([x, y]: Spot, grid: i32) -> Point {
 /// Whole hundredths of a millimetre: finer than any printer, and short to write.
 pub(super) fn hundredths(mm: f64) -> Length {
     Length::um((mm * 100.0).round() as i32 * 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ring in many short pieces, as fonts draw one, and a square: few pieces, nowhere far off, corners where they were.
+    #[test]
+    fn a_contour_in_fewer_pieces_stays_where_it_was() {
+        let piece = |i: u32| {
+            let [from, to] = [i, i + 1].map(|i| f64::from(i) * PI / 16.0);
+            let handle = 2.0 * 4.0 / 3.0 * (PI / 64.0).tan();
+            let at = |angle: f64| [2.0 * angle.cos(), 2.0 * angle.sin()];
+            let by = |angle: f64, by: f64| [2.0 * angle.cos() - by * angle.sin(), 2.0 * angle.sin() + by * angle.cos()];
+            [at(from), by(from, handle), by(to, -handle), at(to)]
+        };
+        let ring: Vec<Cubic> = (0..32).map(piece).collect();
+        let fewer = simplified(&ring);
+        assert!((4..=8).contains(&fewer.len()), "{} pieces", fewer.len());
+        for piece in &fewer {
+            for i in 0..=20 {
+                let [x, y] = along(piece, f64::from(i) / 20.0);
+                assert!((x.hypot(y) - 2.0).abs() < 0.021, "{} mm from the middle", x.hypot(y));
+            }
+        }
+        assert!(fewer.windows(2).all(|pair| distance(pair[0][3], pair[1][0]) < 1e-9), "one after the other");
+
+        let corners = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]];
+        let halves = |i: usize| {
+            let (from, to) = (corners[i], corners[(i + 1) % 4]);
+            let middle = share(from, to, 0.5);
+            [line(from, middle), line(middle, to)].into_iter().flatten()
+        };
+        let square: Vec<Cubic> = (0..4).flat_map(halves).collect();
+        let fewer = simplified(&square);
+        assert!(fewer.len() == 4 && fewer.iter().all(is_straight), "{fewer:?}");
+        assert!(corners.iter().all(|corner| fewer.iter().any(|piece| distance(piece[0], *corner) < 1e-9)));
+    }
 }

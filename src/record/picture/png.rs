@@ -110,7 +110,9 @@ impl Ink {
             seen.all(|colour| colour == ink).then_some(ink)
         }
         let (colour, opacity) = match image {
-            DynamicImage::ImageLumaA8(both) => (only::<2>(both.as_raw()).map(|grey| [grey[0]; 3])?, both.pixels().map(|p| p.0[1]).collect()),
+            DynamicImage::ImageLumaA8(both) => {
+                (only::<2>(both.as_raw()).map(|grey| [grey[0]; 3])?, both.pixels().map(|p| p.0[1]).collect())
+            }
             DynamicImage::ImageRgba8(both) => (only::<4>(both.as_raw())?.try_into().ok()?, both.pixels().map(|p| p.0[3]).collect()),
             _ => return None,
         };
@@ -239,7 +241,12 @@ mod tests {
     fn ink_is_shared_by_area() {
         assert_eq!(shares(3, 2), [(0, 2, 0), (0, 1, 1), (1, 2, 0)]);
         assert_eq!(shares(4, 1), [(0, 1, 0); 4]);
-        let tall = Ink { colour: [1, 2, 3], width: 720, height: 320, opacity: [[0, 0, 255, 255, 255, 0], [0, 0, 255, 255, 0, 0]].as_flattened().repeat(19_200) };
+        let tall = Ink {
+            colour: [1, 2, 3],
+            width: 720,
+            height: 320,
+            opacity: [[0, 0, 255, 255, 255, 0], [0, 0, 255, 255, 0, 0]].as_flattened().repeat(19_200),
+        };
         let Ink { width, height, opacity, .. } = tall.shrunk();
         assert_eq!((width, height), (360, 160));
         assert_eq!(opacity[..6], [0, 255, 170, 0, 255, 0]);

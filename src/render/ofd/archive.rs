@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::num::TryFromIntError;
 
-use crate::render::deflate::{self, Effort};
+use crate::deflate::{self, Effort};
 use crate::sign::ofd::Entry;
 
 /// One file in the package.

@@ -12,8 +12,8 @@ use super::picture;
 use super::print::print;
 use super::structure::{Kind, Tag};
 use super::typeface::Typefaces;
-use crate::page::{Art, Image, Item, Length, Path, Point, Qr, Rect, Rgb, Role, Run, Seal, Segment, Symbol, Text};
 use crate::deflate::Effort;
+use crate::page::{Art, Image, Item, Length, Path, Point, Qr, Rect, Rgb, Role, Run, Seal, Segment, Symbol, Text};
 
 /// Collects the operations of one content stream.
 pub(super) struct Canvas<'a> {

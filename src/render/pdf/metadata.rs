@@ -10,8 +10,8 @@ use quick_xml::escape::escape;
 use super::file::{File, List, Name, Ref, put, words};
 use super::{RenderError, refused};
 use crate::clock::SHANGHAI;
-use crate::layout::{Attachment, Document};
 use crate::deflate::Effort;
+use crate::layout::{Attachment, Document};
 
 const PRODUCER: &str = concat!("certpress ", env!("CARGO_PKG_VERSION"));
 

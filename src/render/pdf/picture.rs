@@ -4,9 +4,9 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use super::file::{File, Ref};
+use crate::deflate::Effort;
 use crate::page::Symbol;
 use crate::record::{Picture, PictureFormat};
-use crate::deflate::Effort;
 
 /// The symbol as a form object, a module and a unit the same, quiet zone included. All bars make one path: no seams
 /// show between rows.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{File, Ref, put};
 use super::{RenderError, refused};
+use crate::deflate::Effort;
 use crate::font::{Font, FontId, Fonts, Subset};
 use crate::page::{Glyph, Item};
-use crate::deflate::Effort;
 
 /// Embedded fonts by the font that they are subsets of.
 #[derive(Default)]

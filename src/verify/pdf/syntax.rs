@@ -260,8 +260,10 @@ impl<'a> Lexer<'a> {
             Some(Value::Integer(number)) => usize::try_from(*number).ok(),
             _ => None,
         };
-        let ours = has_keys(dict, &["Type", "N", "First", "Filter", "Length"]) && find(dict, "Filter").is_some_and(|f| f.is_name("FlateDecode"));
-        let (count, first) = integer("N").zip(integer("First")).filter(|(count, _)| ours && *count <= MOST_VALUES).ok_or_else(|| self.syntax())?;
+        let ours =
+            has_keys(dict, &["Type", "N", "First", "Filter", "Length"]) && find(dict, "Filter").is_some_and(|f| f.is_name("FlateDecode"));
+        let (count, first) =
+            integer("N").zip(integer("First")).filter(|(count, _)| ours && *count <= MOST_VALUES).ok_or_else(|| self.syntax())?;
         let mut starts = Vec::new();
         for _ in 0..count {
             let number = u32::try_from(self.unsigned()?).map_err(|_| self.syntax())?;
