@@ -59,6 +59,17 @@ impl Length {
 /// Written in millimetres without trailing zeros (`12.7`), the spelling that OFD and the layouts use.
 impl fmt::Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.spelt(|text| f.write_str(text))
+    }
+}
+
+impl Length {
+    /// Writes it as [`fmt::Display`] does, without the ways of a formatter.
+    pub fn write(self, out: &mut String) {
+        self.spelt(|text| out.push_str(text));
+    }
+
+    fn spelt<R>(self, hand_over: impl FnOnce(&str) -> R) -> R {
         // A page has thousands of lengths: the digits are set from the right and handed over in one piece.
         let mut text = [0; 12];
         let mut at = text.len();
@@ -89,7 +100,7 @@ impl fmt::Display for Length {
         if self.0 < 0 {
             put(b'-');
         }
-        f.write_str(std::str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?)
+        hand_over(std::str::from_utf8(&text[at..]).expect("digits are ASCII"))
     }
 }
 
@@ -426,35 +437,38 @@ impl Symbol {
 
     /// The outlines of the dark regions as (column, row) of their corners, dark to the right: half the points of bars.
     pub fn outlines(&self) -> Vec<Vec<(usize, usize)>> {
-        /// Columns and rows to go, clockwise from east.
-        const STEPS: [(isize, isize); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
-        let side = self.side as isize;
-        let dark = |x: isize, y: isize| (0..side).contains(&x) && (0..side).contains(&y) && self.dark[(y * side + x) as usize];
-        let mut drawn = vec![false; self.dark.len()];
+        // With a light border, so that no step looks beyond an edge. A corner is counted as the module to its south-east.
+        let across = self.side + 2;
+        let mut dark = vec![false; across * across];
+        for (row, line) in self.dark.chunks(self.side.max(1)).enumerate() {
+            let start = (row + 1) * across + 1;
+            dark[start..start + line.len()].copy_from_slice(line);
+        }
+        // For each heading, clockwise from east: a step, and the modules ahead to the left and to the right of the way.
+        let ways = [(0, 1, across, 0), (0, across, 0, 1), (1, 0, 1, across + 1), (across, 0, across + 1, across)];
+        let mut drawn = vec![false; dark.len()];
         let mut outlines = Vec::new();
-        for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
+        for first in across..dark.len() {
             // Every outline runs east somewhere, along the top of a dark module.
-            if !dark(column, row) || dark(column, row - 1) || drawn[(row * side + column) as usize] {
+            if !dark[first] || dark[first - across] || drawn[first] {
                 continue;
             }
-            let (mut x, mut y, mut heading) = (column, row, 0);
-            let mut corners = Vec::new();
+            let (mut at, mut heading) = (first, 0);
+            let mut corners = Vec::with_capacity(16);
             loop {
-                if heading == 0 && std::mem::replace(&mut drawn[(y * side + x) as usize], true) {
+                if heading == 0 && std::mem::replace(&mut drawn[at], true) {
                     break;
                 }
-                let (dx, dy) = STEPS[heading];
-                (x, y) = (x + dx, y + dy);
-                // The modules ahead, to the left and to the right of the way; those to the right are (−dy, dx) from the left.
-                let (ahead_x, ahead_y) = (x + (dx + dy - 1) / 2, y + (dy - dx - 1) / 2);
+                let (back, forth, left, right) = ways[heading];
+                at = at + forth - back;
                 let before = heading;
-                if dark(ahead_x, ahead_y) {
+                if dark[at - left] {
                     heading = (heading + 3) % 4;
-                } else if !dark(ahead_x - dy, ahead_y + dx) {
+                } else if !dark[at - right] {
                     heading = (heading + 1) % 4;
                 }
                 if heading != before {
-                    corners.push((x as usize, y as usize));
+                    corners.push((at % across - 1, at / across - 1));
                 }
             }
             outlines.push(corners);

@@ -10,6 +10,7 @@ use tiny_skia::{
 };
 
 use super::RenderError;
+use crate::deflate::{self, Effort};
 use crate::font::Fonts;
 use crate::layout::Document;
 use crate::page::{Art, Face, Image, Item, Length, Page, Path, Qr, Rect, Rgb, Seal, Segment, Symbol, Text};
@@ -211,29 +212,21 @@ impl Canvas {
 
     /// Fixed settings, no time and no text: the bytes depend on the pixels alone.
     fn encode(&self, transparent: bool) -> Result<Vec<u8>, RenderError> {
+        if let Some(ink) = self.one_ink().filter(|_| transparent) {
+            return self.encode_ink(ink).map_err(|e| refused(e.to_string()));
+        }
         let pixels = self.pixels.pixels();
         let mut out = Vec::new();
         let mut encoder = png::Encoder::new(&mut out, self.pixels.width(), self.pixels.height());
         encoder.set_depth(png::BitDepth::Eight);
-        let data: Vec<u8> = if !transparent {
-            encoder.set_color(png::ColorType::Rgb);
-            encoder.set_compression(png::Compression::Balanced);
-            pixels.iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect()
-        } else if let Some(ink) = self.one_ink() {
-            // Three shades of it and none are enough for smooth edges in print: two bits a pixel.
-            let shade = |alpha: u8| (u16::from(alpha) * 3 + u16::from(ink.alpha()) / 2) / u16::from(ink.alpha());
-            encoder.set_color(png::ColorType::Indexed);
-            encoder.set_depth(png::BitDepth::Two);
-            encoder.set_compression(png::Compression::High);
-            encoder.set_palette([ink.red(), ink.green(), ink.blue()].repeat(4));
-            encoder.set_trns([0, 1, 2, 3].map(|shade| (u16::from(ink.alpha()) * shade / 3) as u8).to_vec());
-            let packed =
-                |four: &[PremultipliedColorU8]| (0..4).map(|i| four.get(i).map_or(0, |p| shade(p.alpha()) as u8) << (6 - 2 * i)).sum();
-            pixels.chunks(self.pixels.width() as usize).flat_map(|row| row.chunks(4).map(packed)).collect()
-        } else {
+        let data: Vec<u8> = if transparent {
             encoder.set_color(png::ColorType::Rgba);
             encoder.set_compression(png::Compression::High);
             pixels.iter().map(PremultipliedColorU8::demultiply).flat_map(|p| [p.red(), p.green(), p.blue(), p.alpha()]).collect()
+        } else {
+            encoder.set_color(png::ColorType::Rgb);
+            encoder.set_compression(png::Compression::Balanced);
+            pixels.iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect()
         };
         // Guilloche repeats row after row; filters hide that: they made files a third larger and took longer.
         encoder.set_filter(png::Filter::NoFilter);
@@ -243,6 +236,26 @@ impl Canvas {
         let mut writer = encoder.write_header().map_err(|e| refused(e.to_string()))?;
         writer.write_image_data(&data).map_err(|e| refused(e.to_string()))?;
         writer.finish().map_err(|e| refused(e.to_string()))?;
+        Ok(out)
+    }
+
+    /// In two bits a pixel and as few bytes as can be, for each file carries a seal twice: none of the ink, half of it and all
+    /// of it are enough for smooth edges in print. What has its size elsewhere needs no resolution.
+    fn encode_ink(&self, ink: ColorU8) -> Result<Vec<u8>, png::EncodingError> {
+        let (width, full) = (self.pixels.width() as usize, u16::from(ink.alpha()));
+        let shade = |p: &PremultipliedColorU8| ((u16::from(p.alpha()) * 2 + full / 2) / full) as u8;
+        let packed = |four: &[PremultipliedColorU8]| (0..4).map(|i| four.get(i).map_or(0, shade) << (6 - 2 * i)).sum::<u8>();
+        // Each row begins with its filter, which is none.
+        let rows = self.pixels.pixels().chunks(width).flat_map(|row| std::iter::once(0).chain(row.chunks(4).map(packed)));
+        let mut out = Vec::new();
+        let mut encoder = png::Encoder::new(&mut out, self.pixels.width(), self.pixels.height());
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Two);
+        encoder.set_palette([ink.red(), ink.green(), ink.blue()].repeat(3));
+        encoder.set_trns(vec![0, ink.alpha() / 2, ink.alpha()]);
+        let mut writer = encoder.write_header()?;
+        writer.write_chunk(png::chunk::IDAT, &deflate::zlib(&rows.collect::<Vec<u8>>(), Effort::Best))?;
+        writer.finish()?;
         Ok(out)
     }
 }

@@ -67,6 +67,11 @@ impl Algorithm {
         }
     }
 
+    /// SM3 (GB/T 32905) of the bytes.
+    pub fn sm3(bytes: &[u8]) -> [u8; 32] {
+        Sm3::digest(bytes).into()
+    }
+
     /// How CMS names the digest; parameters stay away (RFC 5754 2).
     pub(super) fn digest_identifier(self) -> AlgorithmIdentifierOwned {
         let oid = match self {
@@ -106,7 +111,7 @@ enum Key {
     Ed25519(ed25519_dalek::VerifyingKey),
     EcdsaP256(p256::ecdsa::VerifyingKey),
     Rsa(rsa::pkcs1v15::VerifyingKey<Sha256>, usize),
-    Sm2(sm2::dsa::VerifyingKey),
+    Sm2(super::sm2::PublicKey),
 }
 
 impl PublicKey {
@@ -131,7 +136,7 @@ impl PublicKey {
                 }
                 Key::Rsa(rsa::pkcs1v15::VerifyingKey::new(key), size)
             }
-            Algorithm::Sm2 => Key::Sm2(sm2::dsa::VerifyingKey::from_sec1_bytes(SM2_USER_ID, bytes).ok()?),
+            Algorithm::Sm2 => Key::Sm2(super::sm2::PublicKey::from_sec1(bytes)?),
         }))
     }
 
@@ -151,9 +156,16 @@ impl PublicKey {
             Key::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature).and_then(|s| key.verify_strict(message, &s)),
             Key::EcdsaP256(key) => p256::ecdsa::DerSignature::from_bytes(signature).and_then(|s| key.verify(message, &s)),
             Key::Rsa(key, _) => rsa::pkcs1v15::Signature::try_from(signature).and_then(|s| key.verify(message, &s)),
-            Key::Sm2(key) => sm2::dsa::Signature::from_der(signature).and_then(|s| key.verify(message, &s)),
+            Key::Sm2(key) => return key.holds(message, signature),
         };
         checked.is_ok()
+    }
+
+    /// Prepares for many more signatures by this key, where that makes judging them faster.
+    pub(super) fn expect_more(&self) {
+        if let Key::Sm2(key) = &self.0 {
+            key.expect_more();
+        }
     }
 
     /// The most bytes that a signature by this key can have. Elliptic ones vary by what DER leaves out.

@@ -1,6 +1,6 @@
 //! Whom to believe about certificates: roots, what stands between them and signers, and what was revoked.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
@@ -11,6 +11,7 @@ use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
 
 use super::SignError;
 use super::certificate::{Certificate, RevocationList};
+use super::ses::Seal;
 
 /// Certificates that are believed, and lists of those that no longer are.
 #[derive(Debug, Default)]
@@ -22,6 +23,10 @@ pub struct Anchors {
     /// Digests of (issuer, what it signed) whose signature was found to hold: the same few signers and seals come again and
     /// again.
     checked: RwLock<HashSet<[u8; 32]>>,
+    /// Signers that led to a root, by the digest of their certificates: parsed, their keys prepared.
+    signers: RwLock<HashMap<[u8; 32], Certificate>>,
+    /// Seals whose maker's signature holds and whose maker is believed, by the digest of their bytes.
+    seals: RwLock<HashMap<[u8; 32], Seal>>,
 }
 
 /// Why a certificate is not believed.
@@ -50,6 +55,10 @@ const LONGEST: usize = 4;
 const MOST_ALONG: usize = 6;
 /// An installation has some tens of signers.
 const MOST_CHECKED: usize = 10_000;
+/// A prepared key takes 130 kilobytes.
+const MOST_SIGNERS: usize = 64;
+/// A seal takes some ten kilobytes.
+const MOST_SEALS: usize = 200;
 
 impl Anchors {
     /// Reads a folder of PEM files, or one: certificates that name themselves as issuer are roots, others stand between;
@@ -115,6 +124,7 @@ impl Anchors {
                     return Err(ChainFault::Foreign(foreign.subject()));
                 }
                 self.remember(&found);
+                self.remember_signer(signer);
                 return Ok(root);
             }
             let between = self.between.iter().chain(along);
@@ -127,14 +137,37 @@ impl Anchors {
         Err(unknown())
     }
 
-    /// Whether a seal, to the byte, is remembered.
-    pub(crate) fn knows_seal(&self, seal: &[u8]) -> bool {
-        self.knows(&of_pair(b"", seal))
+    /// [`Certificate::from_der`], looked up when it was believed before.
+    pub(super) fn certificate(&self, der: &[u8]) -> Result<Certificate, String> {
+        let known = self.signers.read().unwrap_or_else(PoisonError::into_inner).get(&digest(der)).cloned();
+        known.map_or_else(|| Certificate::from_der(der), Ok)
+    }
+
+    fn remember_signer(&self, signer: &Certificate) {
+        let digest = digest(signer.der());
+        let known = self.signers.read().unwrap_or_else(PoisonError::into_inner);
+        if known.contains_key(&digest) || known.len() >= MOST_SIGNERS {
+            return;
+        }
+        drop(known);
+        signer.key().expect_more();
+        self.signers.write().unwrap_or_else(PoisonError::into_inner).insert(digest, signer.clone());
+    }
+
+    /// A seal that is remembered, to the byte.
+    pub(super) fn seal(&self, der: &[u8]) -> Option<Seal> {
+        self.seals.read().unwrap_or_else(PoisonError::into_inner).get(&digest(der)).cloned()
     }
 
     /// Remembers a seal whose maker's signature holds and whose maker is believed: each licence carries the same few.
-    pub(crate) fn remember_seal(&self, seal: &[u8]) {
-        self.remember(&[of_pair(b"", seal)]);
+    pub(crate) fn remember_seal(&self, seal: &Seal) {
+        let digest = digest(seal.der());
+        let known = self.seals.read().unwrap_or_else(PoisonError::into_inner);
+        if known.contains_key(&digest) || known.len() >= MOST_SEALS {
+            return;
+        }
+        drop(known);
+        self.seals.write().unwrap_or_else(PoisonError::into_inner).insert(digest, seal.clone());
     }
 
     /// [`Certificate::is_issued_by`], looked up when it was found before, added to `found` when not.
@@ -174,9 +207,13 @@ impl Anchors {
     }
 }
 
-/// The first digest has a fixed length, so the two cannot run together. A seal names its maker itself.
+/// The first digest has a fixed length, so the two cannot run together.
 fn of_pair(issuer: &[u8], signed: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update(Sha256::digest(issuer)).chain_update(signed).finalize().into()
+    Sha256::new().chain_update(digest(issuer)).chain_update(signed).finalize().into()
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 fn in_time(certificate: &Certificate, at: Timestamp) -> Result<(), ChainFault> {

@@ -18,6 +18,7 @@ mod pkcs11;
 mod pki;
 pub mod ses;
 mod signer;
+mod sm2;
 pub mod timestamp;
 
 pub use algorithm::{Algorithm, PublicKey, SM2_USER_ID};

@@ -23,13 +23,13 @@ pub struct Entry {
     /// Its path in the package, without a leading slash.
     pub name: String,
     /// SM3 of its bytes before compression.
-    pub digest: Vec<u8>,
+    pub digest: [u8; 32],
 }
 
 impl Entry {
     /// Digests the bytes.
     pub fn of(name: impl Into<String>, bytes: &[u8]) -> Self {
-        Self { name: name.into(), digest: Algorithm::Sm2.digest(&[bytes]) }
+        Self { name: name.into(), digest: Algorithm::sm3(bytes) }
     }
 }
 
@@ -91,7 +91,7 @@ impl<'a> Signing<'a> {
         let mut files = Vec::with_capacity(3 * marks.len() + 1);
         for (number, mark) in marks.iter().enumerate() {
             if let Mark::Seal { seal, .. } = mark {
-                entries.push(Entry { name: seal_path(number), digest: seal.digest().to_vec() });
+                entries.push(Entry { name: seal_path(number), digest: seal.digest() });
                 files.push(File { name: seal_path(number), bytes: seal.der().to_vec() });
             }
         }
@@ -211,9 +211,11 @@ fn description<'e>(number: usize, mark: &Mark<'_>, entries: impl Iterator<Item =
     put(format_args!("<ofd:SignatureDateTime>{}</ofd:SignatureDateTime>", written(at)));
     put(format_args!(r#"<ofd:References CheckMethod="{SM3}">"#));
     for Entry { name, digest } in entries {
-        let (name, digest) = (escape(name.as_str()), STANDARD.encode(digest));
-        put(format_args!(r#"<ofd:Reference FileRef="/{name}"><ofd:CheckValue>{digest}</ofd:CheckValue></ofd:Reference>"#));
+        xml.extend([r#"<ofd:Reference FileRef="/"#, &escape(name.as_str()), r#""><ofd:CheckValue>"#]);
+        STANDARD.encode_string(digest, &mut xml);
+        xml.push_str("</ofd:CheckValue></ofd:Reference>");
     }
+    let mut put = |piece: std::fmt::Arguments<'_>| xml.write_fmt(piece).expect("a string takes it");
     put(format_args!("</ofd:References>"));
     if let Mark::Seal { page, boundary, .. } = mark {
         put(format_args!(r#"<ofd:StampAnnot ID="{}" PageRef="{page}" Boundary="{boundary}"/>"#, id(number)));

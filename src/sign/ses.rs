@@ -1,11 +1,14 @@
 //! Electronic seals and what is sealed with them: `SESeal` and `SES_Signature`, version 4 (GB/T 38540-2020).
 
+use std::sync::Arc;
+
 use der::asn1::{Any, BitString, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString};
 use der::{Decode, Sequence};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::{Algorithm, SM2_WITH_SM3};
+use super::anchors::Anchors;
 use super::asn1::{base64_bytes, bits, generalized_time, octets, timestamp, to_der};
 use super::certificate::Certificate;
 use super::{SignError, Signer};
@@ -96,9 +99,9 @@ pub fn prepare(seal: &Seal, signer: &Certificate, signature_xml: &[u8], path: &s
     }
     let content = ToBeSigned {
         version: VERSION,
-        seal: Any::from_der(&seal.der).map_err(|e| wrong(e.to_string()))?,
+        seal: Any::from_der(seal.der()).map_err(|e| wrong(e.to_string()))?,
         at: generalized_time(at),
-        data_hash: bits(&Algorithm::Sm2.digest(&[signature_xml])),
+        data_hash: bits(&Algorithm::sm3(signature_xml)),
         property: Ia5String::new(path).map_err(|_| wrong(format!("cannot be put to `{path}`: the path is not ASCII")))?,
         extensions: None,
     };
@@ -154,9 +157,12 @@ impl Prepared {
 
 /// A seal whose maker's signature holds. Whether the maker is trusted is for the caller to see.
 #[derive(Clone, Debug)]
-pub struct Seal {
+pub struct Seal(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     der: Vec<u8>,
-    digest: Vec<u8>,
+    digest: [u8; 32],
     info: SealInfo,
     maker: Certificate,
 }
@@ -164,64 +170,65 @@ pub struct Seal {
 impl Seal {
     /// Reads a `Seal.esl` strictly.
     pub fn from_der(der: &[u8]) -> Result<Self, SesFault> {
-        Self::read(der, |_| false)
+        Self::read(der, &Anchors::default())
     }
 
-    fn read(der: &[u8], known: impl FnOnce(&[u8]) -> bool) -> Result<Self, SesFault> {
+    fn read(der: &[u8], anchors: &Anchors) -> Result<Self, SesFault> {
+        if let Some(known) = anchors.seal(der) {
+            return Ok(known);
+        }
         let seal: SealDer = strict(der)?;
         let info = to_der(&seal.info);
-        let maker = certificate(&seal.maker)?;
-        if !known(der) {
-            check_signature(&maker, seal.algorithm, &info, &seal.signature)?;
-        }
+        let maker = certificate(anchors, &seal.maker)?;
+        check_signature(&maker, seal.algorithm, &info, &seal.signature)?;
         let info: SealInfo = strict(&info)?;
         let known = info.header.id.as_str() == "ES" && info.header.version == VERSION && info.property.list_kind == CERTIFICATES;
         if !known {
             return Err(SesFault::Malformed("it is no seal of version 4 with certificates".to_owned()));
         }
-        Ok(Self { der: der.to_vec(), digest: Algorithm::Sm2.digest(&[der]), info, maker })
+        Ok(Self(Arc::new(Parts { der: der.to_vec(), digest: Algorithm::sm3(der), info, maker })))
     }
 
     /// The exact bytes.
     pub fn der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     /// SM3 of the exact bytes.
-    pub fn digest(&self) -> &[u8] {
-        &self.digest
+    pub fn digest(&self) -> [u8; 32] {
+        self.0.digest
     }
 
     /// The words on it.
     pub fn name(&self) -> &str {
-        &self.info.property.name
+        &self.0.info.property.name
     }
 
     /// Its number with the maker.
     pub fn id(&self) -> &str {
-        self.info.id.as_str()
+        self.0.info.id.as_str()
     }
 
     /// Its picture with its kind (`png`) and its size in millimetres.
     pub fn picture(&self) -> (&str, &[u8], (u16, u16)) {
-        let picture = &self.info.picture;
+        let picture = &self.0.info.picture;
         (picture.kind.as_str(), picture.data.as_bytes(), (picture.width, picture.height))
     }
 
     /// Who made it.
     pub fn maker(&self) -> &Certificate {
-        &self.maker
+        &self.0.maker
     }
 
     /// First and last instant at which it may be used.
     pub fn validity(&self) -> (Timestamp, Timestamp) {
-        let property = &self.info.property;
+        let property = &self.0.info.property;
         (timestamp(property.valid_from.to_unix_duration()), timestamp(property.valid_to.to_unix_duration()))
     }
 
     /// Whether a certificate is among those that may seal with it, byte for byte.
     pub fn is_held_by(&self, certificate: &Certificate) -> bool {
-        self.info.property.holders.iter().any(|holder| holder.as_bytes() == certificate.der())
+        self.0.info.property.holders.iter().any(|holder| holder.as_bytes() == certificate.der())
     }
 }
 
@@ -247,17 +254,18 @@ pub struct Opened {
 
 /// Reads a `SignedValue.dat` strictly.
 pub fn open(der: &[u8]) -> Result<Opened, SesFault> {
-    open_knowing(der, |_| false)
+    open_knowing(der, &Anchors::default())
 }
 
-/// [`open`], without the maker's signature over a seal that is `known`: it was found to hold over the same bytes before.
-pub(crate) fn open_knowing(der: &[u8], known: impl FnOnce(&[u8]) -> bool) -> Result<Opened, SesFault> {
+/// [`open`], without reading again the certificates and the seals that `anchors` remember, or judging the makers' signatures
+/// over those: they were found to hold over the same bytes before.
+pub(crate) fn open_knowing(der: &[u8], anchors: &Anchors) -> Result<Opened, SesFault> {
     let sealed: SignatureDer = strict(der)?;
     let content = to_der(&sealed.content);
-    let signer = certificate(&sealed.certificate)?;
+    let signer = certificate(anchors, &sealed.certificate)?;
     check_signature(&signer, sealed.algorithm, &content, &sealed.signature)?;
     let content: ToBeSigned = strict(&content)?;
-    let seal = Seal::read(&to_der(&content.seal), known)?;
+    let seal = Seal::read(&to_der(&content.seal), anchors)?;
     let at = timestamp(content.at.to_unix_duration());
     let (from, to) = seal.validity();
     if content.version != VERSION {
@@ -305,8 +313,8 @@ fn strict<T: for<'d> Decode<'d, Error = der::Error> + der::Encode>(der: &[u8]) -
     if to_der(&value) == der { Ok(value) } else { Err(SesFault::Malformed("it is not written as DER".to_owned())) }
 }
 
-fn certificate(der: &OctetString) -> Result<Certificate, SesFault> {
-    Certificate::from_der(der.as_bytes()).map_err(|e| SesFault::Malformed(format!("its certificate {e}")))
+fn certificate(anchors: &Anchors, der: &OctetString) -> Result<Certificate, SesFault> {
+    anchors.certificate(der.as_bytes()).map_err(|e| SesFault::Malformed(format!("its certificate {e}")))
 }
 
 fn check_signature(signer: &Certificate, algorithm: ObjectIdentifier, content: &[u8], signature: &BitString) -> Result<(), SesFault> {

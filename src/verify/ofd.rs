@@ -1,9 +1,10 @@
 //! Judging an OFD: a plain container, every entry covered, seals of ours that hold (GB/T 33190-2016 18, GB/T 38540-2020).
 
 mod package;
-mod template;
+mod shared;
 mod xml;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
@@ -11,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use self::package::Entry;
-use self::template::Packed;
+use self::shared::Packed;
 use self::xml::Element;
 use super::{Envelope, Judge, Reason, Refusal, State};
 use crate::sign::{Algorithm, cms, is_test, ses};
@@ -52,8 +53,8 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Refusal> {
     }
     let added = package.uncovered(&list_path, &list, &signatures);
     for (name, part) in &package.entries {
-        if let Some(template) = part.template.filter(|_| signatures.iter().any(|signature| signature.covers(name))) {
-            template::remember(template, &part.sm3);
+        if let Some(packed) = part.shared.filter(|_| signatures.iter().any(|signature| signature.covers(name))) {
+            shared::remember(packed, part.sm3());
         }
     }
     let attachment = |name: &str| {
@@ -104,9 +105,17 @@ struct Package<'e> {
 }
 
 struct Part<'e> {
+    /// None of a shared one that is known.
     bytes: &'e [u8],
-    sm3: Vec<u8>,
-    template: Option<Packed>,
+    sm3: OnceCell<[u8; 32]>,
+    /// How it is packed, if it is one that many files share.
+    shared: Option<Packed>,
+}
+
+impl Part<'_> {
+    fn sm3(&self) -> [u8; 32] {
+        *self.sm3.get_or_init(|| Algorithm::sm3(self.bytes))
+    }
 }
 
 /// What `Signatures.xml` says of one signature.
@@ -117,11 +126,8 @@ struct Listed {
 
 impl<'e> Package<'e> {
     fn new(entries: &'e [Entry]) -> Self {
-        let part = |entry: &'e Entry| Part {
-            bytes: &entry.bytes,
-            sm3: entry.sm3.clone().unwrap_or_else(|| Algorithm::Sm2.digest(&[&entry.bytes])),
-            template: entry.template,
-        };
+        let part =
+            |entry: &'e Entry| Part { bytes: &entry.bytes, sm3: entry.sm3.map(OnceCell::from).unwrap_or_default(), shared: entry.shared };
         Self { entries: entries.iter().map(|entry| (entry.name.as_str(), part(entry))).collect() }
     }
 
@@ -197,16 +203,16 @@ struct Signature<'e> {
     path: &'e str,
     /// When, by the signer's word.
     at: Option<Timestamp>,
-    xml: &'e [u8],
+    xml: &'e Part<'e>,
     /// Path and digest, in the order of the file; the paths unique.
-    references: BTreeMap<String, Vec<u8>>,
+    references: BTreeMap<String, [u8; 32]>,
     value_path: String,
     value: &'e [u8],
-    seal: Option<&'e [u8]>,
+    seal: Option<&'e Part<'e>>,
 }
 
 impl<'e> Signature<'e> {
-    fn read(package: &Package<'e>, listed: &'e Listed) -> Result<Self, Refusal> {
+    fn read(package: &'e Package<'e>, listed: &'e Listed) -> Result<Self, Refusal> {
         let path = listed.path.as_str();
         let xml = package.xml(path, "Signature")?;
         let odd = || about(path, "不是签发时的写法", "is not written like those issued");
@@ -216,7 +222,7 @@ impl<'e> Signature<'e> {
         let mut references = BTreeMap::new();
         for reference in &list.children {
             let file = reference.attribute("FileRef").and_then(|file| file.strip_prefix('/')).filter(|_| reference.name == "Reference");
-            let digest = reference.text(&["CheckValue"]).and_then(|digest| STANDARD.decode(digest).ok());
+            let digest = reference.text(&["CheckValue"]).and_then(|digest| STANDARD.decode(digest).ok()?.try_into().ok());
             let (Some(file), Some(digest)) = (file, digest) else { return Err(odd()) };
             if references.insert(file.to_owned(), digest).is_some() {
                 return Err(odd());
@@ -224,7 +230,7 @@ impl<'e> Signature<'e> {
         }
         let value_path = inside(path, xml.text(&["SignedValue"]).ok_or_else(odd)?);
         let seal = match info.text(&["Seal", "BaseLoc"]) {
-            Some(location) => Some(package.part(&inside(path, location))?.bytes),
+            Some(location) => Some(package.part(&inside(path, location))?),
             None => None,
         };
         if listed.is_seal != seal.is_some() {
@@ -232,7 +238,7 @@ impl<'e> Signature<'e> {
         }
         let value = package.part(&value_path)?.bytes;
         let at = info.text(&["SignatureDateTime"]).and_then(instant);
-        Ok(Self { is_seal: listed.is_seal, path, at, xml: package.part(path)?.bytes, references, value_path, value, seal })
+        Ok(Self { is_seal: listed.is_seal, path, at, xml: package.part(path)?, references, value_path, value, seal })
     }
 
     fn covers(&self, name: &str) -> bool {
@@ -245,7 +251,7 @@ impl<'e> Signature<'e> {
         for (name, digest) in &self.references {
             match package.entries.get(name.as_str()) {
                 None => missing.push(name.as_str()),
-                Some(part) if part.sm3 != *digest => changed.push(name.as_str()),
+                Some(part) if part.sm3() != *digest => changed.push(name.as_str()),
                 Some(_) => {}
             }
         }
@@ -274,23 +280,23 @@ impl<'e> Signature<'e> {
             let opened = cms::open(self.value).map_err(|fault| broken(fault.to_string()))?;
             let at = self.at.ok_or_else(|| broken("no SignatureDateTime".to_owned()))?;
             judge.anchors.chain(&opened.signer, &opened.certificates, at).map_err(Refusal::not_trusted)?;
-            if opened.signer.key().algorithm() != Algorithm::Sm2 || !opened.covers(&[self.xml]) {
+            if opened.signer.key().algorithm() != Algorithm::Sm2 || !opened.covers(&[self.xml.bytes]) {
                 return Err(about(path, "在签章后被改动", "was changed after signing"));
             }
             return Ok(is_test(&opened.signer));
         }
-        let opened = ses::open_knowing(self.value, |seal| judge.anchors.knows_seal(seal)).map_err(|fault| broken(fault.to_string()))?;
+        let opened = ses::open_knowing(self.value, judge.anchors).map_err(|fault| broken(fault.to_string()))?;
         for certificate in [opened.seal.maker(), &opened.signer] {
             judge.anchors.chain(certificate, &[], opened.at).map_err(Refusal::not_trusted)?;
         }
-        judge.anchors.remember_seal(opened.seal.der());
-        if opened.data_hash != Algorithm::Sm2.digest(&[self.xml]) {
+        judge.anchors.remember_seal(&opened.seal);
+        if opened.data_hash != self.xml.sm3() {
             return Err(about(path, "在签章后被改动", "was changed after sealing"));
         }
         if opened.path.trim_start_matches('/') != path {
             return Err(about(path, "的签章来自另一处", "carries a seal that was put to another place"));
         }
-        if self.seal != Some(opened.seal.der()) {
+        if self.seal.map(Part::sm3) != Some(opened.seal.digest()) {
             return Err(about(path, "所附印章与签章中的不同", "comes with another seal than the one in its signature"));
         }
         Ok(is_test(&opened.signer) || is_test(opened.seal.maker()))

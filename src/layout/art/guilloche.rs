@@ -26,7 +26,7 @@ pub struct FrameSpec {
     pub band_mm: f64,
     /// Strands woven along each side.
     pub strands: u32,
-    /// Length of a wave, about: each side takes a whole number of waves.
+    /// Length of a wave, about: a side takes a whole number of waves, or very nearly.
     pub wave_mm: f64,
     /// Petals of a corner rosette, and turns about its centre in which they are drawn.
     pub corner: Petals,
@@ -133,10 +133,13 @@ pub fn frame(spec: &FrameSpec, (width, height): (Length, Length)) -> Vec<Path> {
     let sides: [_; 4] = std::array::from_fn(|i| Side::between(corners[i], corners[(i + 1) % 4]));
     for (side, opposite) in [(&sides[0], &sides[2]), (&sides[1], &sides[3])] {
         let waves = (side.length / spec.wave_mm).round().max(1.0);
+        // A twelfth of a wave parts the crests of neighbouring strands, and handles are two long: whole tenths of a
+        // millimetre, all of them, are short to write.
+        let wave = 12.0 * (side.length / waves / 1.2).round().max(1.0) / 10.0;
         let mut strands = Curves::default();
         for strand in 0..spec.strands {
             let phase = TAU * f64::from(strand) / f64::from(spec.strands);
-            side.strand(half - RULE_GAP - 0.55, waves, phase, hidden * 0.85, &mut strands);
+            side.strand(half - RULE_GAP - 0.55, wave, phase, hidden * 0.85, &mut strands);
         }
         let strands = strands.engraved(STRAND, spec.color, spec.ground);
         paths.extend([side, opposite].into_iter().flat_map(|side| moved(&strands, side.middle)));
@@ -209,9 +212,9 @@ impl Side {
     }
 
     /// A sine wave, measured from the middle of the side, so that both ends look alike.
-    fn strand(&self, amplitude: f64, waves: f64, phase: f64, gap: f64, curves: &mut Curves) {
-        let pace = TAU * waves / self.length;
-        let wave = |s: f64| {
+    fn strand(&self, amplitude: f64, wave: f64, phase: f64, gap: f64, curves: &mut Curves) {
+        let pace = TAU / wave;
+        let sine = |s: f64| {
             let (sin, cos) = (pace * s + phase).sin_cos();
             let slope = amplitude * pace * cos;
             let speed = [self.along[0] + self.outwards[0] * slope, self.along[1] + self.outwards[1] * slope];
@@ -225,7 +228,7 @@ impl Side {
         let mut knots = vec![-end];
         knots.extend((0..).map(|i| crest(first + f64::from(i))).take_while(|&s| s < end - near).filter(|&s| s > near - end));
         knots.push(end);
-        curves.fit(wave, &knots);
+        curves.fit(sine, &knots);
     }
 
     fn rule(&self, outwards: f64, hidden: f64, curves: &mut Curves) {

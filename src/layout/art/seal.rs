@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use skrifa::outline::OutlinePen;
 
-use super::curves::{Cubic, Curves, Spot, joined, point};
+use super::curves::{Cubic, Curves, Spot, is_straight, line, point, point_on, simplified};
 use crate::font::{ChainId, Fonts};
 use crate::page::{Art, Length, Path, Rgb, Segment};
 
@@ -181,8 +181,8 @@ impl Stamp<'_> {
             origin,
             turn: angle.sin_cos(),
             scale: [width / upem, height / upem],
+            contour: Vec::new(),
             last: [0.0; 2],
-            open: None,
         };
         font.outline(glyph, pen);
         self.characters.push(inked(curves, middle, self.color));
@@ -198,10 +198,13 @@ struct Pen<'c> {
     /// Sine and cosine of the turn.
     turn: (f64, f64),
     scale: [f64; 2],
+    /// The contour so far.
+    contour: Vec<Cubic>,
     last: Spot,
-    /// The piece that the next one may continue.
-    open: Option<Cubic>,
 }
+
+/// What characters are drawn on, in micrometres: three quarters of a dot at 600 dpi, and short to write.
+const GRID: i32 = 30;
 
 impl Pen<'_> {
     fn place(&self, [x, y]: Spot) -> Spot {
@@ -210,51 +213,55 @@ impl Pen<'_> {
         [x * cos - y * sin, x * sin + y * cos]
     }
 
-    /// Fonts cut a bow into many short pieces; neighbours that one piece can draw as well become one.
-    fn cubic(&mut self, first: Spot, second: Spot, end: Spot) {
-        let piece = [self.last, first, second, end].map(|spot| self.place(spot));
-        let joined = self.open.and_then(|open| joined(open, piece));
-        if joined.is_none() {
-            self.flush();
-        }
-        self.open = Some(joined.unwrap_or(piece));
+    fn line(&mut self, end: Spot) {
+        self.contour.extend(line(self.last, end));
         self.last = end;
-    }
-
-    fn flush(&mut self) {
-        if let Some([_, first, second, end]) = self.open.take() {
-            self.curves.0.push(Segment::Cubic(point(first), point(second), point(end)));
-        }
     }
 }
 
 impl OutlinePen for Pen<'_> {
     fn move_to(&mut self, x: f32, y: f32) {
-        self.flush();
-        self.last = [x.into(), y.into()];
-        self.curves.0.push(Segment::Move(point(self.place(self.last))));
+        self.last = self.place([x.into(), y.into()]);
     }
 
     fn line_to(&mut self, x: f32, y: f32) {
-        self.flush();
-        self.last = [x.into(), y.into()];
-        self.curves.0.push(Segment::Line(point(self.place(self.last))));
+        self.line(self.place([x.into(), y.into()]));
     }
 
     /// The same curve one degree higher.
     fn quad_to(&mut self, cx: f32, cy: f32, x: f32, y: f32) {
-        let (c, end) = ([f64::from(cx), f64::from(cy)], [f64::from(x), f64::from(y)]);
+        let (c, end) = (self.place([cx.into(), cy.into()]), self.place([x.into(), y.into()]));
         let towards = |from: Spot| [from[0] + (c[0] - from[0]) * 2.0 / 3.0, from[1] + (c[1] - from[1]) * 2.0 / 3.0];
-        self.cubic(towards(self.last), towards(end), end);
+        self.contour.push([self.last, towards(self.last), towards(end), end]);
+        self.last = end;
     }
 
     fn curve_to(&mut self, cx: f32, cy: f32, dx: f32, dy: f32, x: f32, y: f32) {
-        self.cubic([cx.into(), cy.into()], [dx.into(), dy.into()], [x.into(), y.into()]);
+        let [first, second, end] = [[cx, cy], [dx, dy], [x, y]].map(|[x, y]| self.place([x.into(), y.into()]));
+        self.contour.push([self.last, first, second, end]);
+        self.last = end;
     }
 
     fn close(&mut self) {
-        self.flush();
-        self.curves.0.push(Segment::Close);
+        let Some(&[start, ..]) = self.contour.first() else { return };
+        self.line(start);
+        let pieces = simplified(&std::mem::take(&mut self.contour));
+        let at = |spot| point_on(spot, GRID);
+        let start = at(pieces[0][0]);
+        let mut last = start;
+        let segments = &mut self.curves.0;
+        segments.push(Segment::Move(start));
+        for (number, piece) in pieces.iter().enumerate() {
+            let end = at(piece[3]);
+            // What is shorter than the grid is gone, and closing draws the last line.
+            if !is_straight(piece) {
+                segments.push(Segment::Cubic(at(piece[1]), at(piece[2]), end));
+            } else if end != last && number + 1 < pieces.len() {
+                segments.push(Segment::Line(end));
+            }
+            last = end;
+        }
+        segments.push(Segment::Close);
     }
 }
 

@@ -1,13 +1,9 @@
 //! The zip container: entries in the order given, plain headers, and one fixed time, so that the same parts give the same bytes.
 
 use std::borrow::Cow;
-use std::io::{Cursor, Write};
-use std::sync::Arc;
+use std::num::TryFromIntError;
 
-use zip::result::ZipResult;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
-
+use crate::deflate::{self, Effort};
 use crate::sign::ofd::Entry;
 
 /// One file in the package.
@@ -16,6 +12,16 @@ pub(super) struct Part<'a> {
     pub(super) name: Cow<'a, str>,
     /// Its content before compression.
     pub(super) bytes: Cow<'a, [u8]>,
+}
+
+/// A part as it lies in the container.
+#[derive(Clone)]
+pub(super) struct Packed<'a> {
+    name: Cow<'a, str>,
+    data: Cow<'a, [u8]>,
+    deflated: bool,
+    size: usize,
+    crc: u32,
 }
 
 impl<'a> Part<'a> {
@@ -27,56 +33,64 @@ impl<'a> Part<'a> {
     pub(super) fn entry(&self) -> Entry {
         Entry::of(&*self.name, &self.bytes)
     }
+
+    /// Deflated, unless that would make it larger.
+    pub(super) fn pack(self, effort: Effort) -> Packed<'a> {
+        let Self { name, bytes } = self;
+        let (size, crc) = (bytes.len(), deflate::crc32(&bytes));
+        // A PNG is deflated inside already; a JPEG leaves a twentieth.
+        let smaller = (!name.ends_with(".png")).then(|| deflate::bare(&bytes, effort)).filter(|data| data.len() < size);
+        Packed { deflated: smaller.is_some(), data: smaller.map_or(bytes, Cow::Owned), name, size, crc }
+    }
 }
 
-/// Parts that many files share, compressed once.
-#[derive(Clone)]
-pub(super) struct Shared(ZipArchive<Cursor<Arc<[u8]>>>);
+impl<'a> Packed<'a> {
+    /// The same under another name.
+    pub(super) fn renamed(self, name: Cow<'a, str>) -> Self {
+        Self { name, ..self }
+    }
 
-impl Shared {
-    /// Compresses as well as it goes: this happens once, and the result is sent many times.
-    pub(super) fn pack(parts: &[Part]) -> ZipResult<Self> {
-        let mut zip = writer(parts);
-        for part in parts {
-            add(&mut zip, part, &[".jpg", ".png"], 9)?;
+    /// The same, with nothing borrowed.
+    pub(super) fn into_owned(self) -> Packed<'static> {
+        Packed { name: self.name.into_owned().into(), data: self.data.into_owned().into(), ..self }
+    }
+
+    /// What the local header and the directory both say (APPNOTE 4.3.7): version 2.0, no flags, the method, midnight of
+    /// 1980-01-01, check sum and sizes, the length of the name, and that of the extra field, which is not there.
+    fn header(&self) -> Result<[u8; 26], TryFromIntError> {
+        let mut header = [0; 26];
+        let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, &20_u16.to_le_bytes());
+        put(4, &(if self.deflated { 8_u16 } else { 0 }).to_le_bytes());
+        put(8, &0x21_u16.to_le_bytes());
+        put(10, &self.crc.to_le_bytes());
+        put(14, &u32::try_from(self.data.len())?.to_le_bytes());
+        put(18, &u32::try_from(self.size)?.to_le_bytes());
+        put(22, &u16::try_from(self.name.len())?.to_le_bytes());
+        Ok(header)
+    }
+}
+
+/// The container of these entries.
+pub(super) fn zip<'p>(entries: impl Iterator<Item = &'p Packed<'p>> + Clone) -> Result<Vec<u8>, TryFromIntError> {
+    let length: usize = entries.clone().map(|entry| 76 + 2 * entry.name.len() + entry.data.len()).sum();
+    let (mut file, mut directory) = (Vec::with_capacity(length + 22), Vec::with_capacity(4096));
+    let mut count = 0_u16;
+    for entry in entries {
+        let (header, offset) = (entry.header()?, u32::try_from(file.len())?);
+        for piece in [b"PK\x03\x04", &header[..], entry.name.as_bytes(), &entry.data] {
+            file.extend_from_slice(piece);
         }
-        let bytes: Arc<[u8]> = zip.finish()?.into_inner().into();
-        Ok(Self(ZipArchive::new(Cursor::new(bytes))?))
+        // Made by version 2.0; no comment, first disk, no attributes.
+        for piece in [b"PK\x01\x02\x14\0", &header[..], &[0; 10], &offset.to_le_bytes(), entry.name.as_bytes()] {
+            directory.extend_from_slice(piece);
+        }
+        count += 1;
     }
-}
-
-/// Writes the parts of `first`, then the shared ones as they are, then those of `rest`.
-pub(super) fn zip(first: &[Part], shared: &Shared, rest: &[Part]) -> ZipResult<Vec<u8>> {
-    // Deflate is most of the time that a file takes: level 2 comes within three hundredths of level 9 in a third of it.
-    let add_quickly = |zip: &mut _, part| add(zip, part, &[".jpg", ".png"], 2);
-    // The clone shares the bytes and the directory; reading needs a cursor of its own.
-    let mut shared = shared.0.clone();
-    let mut zip = writer(rest);
-    for part in first {
-        add_quickly(&mut zip, part)?;
+    let (start, size) = (u32::try_from(file.len())?.to_le_bytes(), u32::try_from(directory.len())?.to_le_bytes());
+    let count = count.to_le_bytes();
+    for piece in [&directory[..], b"PK\x05\x06\0\0\0\0", &count, &count, &size, &start, &[0; 2]] {
+        file.extend_from_slice(piece);
     }
-    for index in 0..shared.len() {
-        zip.raw_copy_file(shared.by_index_raw(index)?)?;
-    }
-    for part in rest {
-        add_quickly(&mut zip, part)?;
-    }
-    Ok(zip.finish()?.into_inner())
-}
-
-fn writer(parts: &[Part]) -> ZipWriter<Cursor<Vec<u8>>> {
-    let bytes: usize = parts.iter().map(|part| part.bytes.len()).sum();
-    ZipWriter::new(Cursor::new(Vec::with_capacity(bytes + 16 * 1024)))
-}
-
-fn add(zip: &mut ZipWriter<Cursor<Vec<u8>>>, part: &Part, stored: &[&str], level: i64) -> ZipResult<()> {
-    let options = SimpleFileOptions::default().last_modified_time(DateTime::default());
-    let options = if stored.iter().any(|extension| part.name.ends_with(extension)) {
-        options.compression_method(CompressionMethod::Stored)
-    } else {
-        options.compression_method(CompressionMethod::Deflated).compression_level(Some(level))
-    };
-    zip.start_file(&*part.name, options)?;
-    zip.write_all(&part.bytes)?;
-    Ok(())
+    Ok(file)
 }

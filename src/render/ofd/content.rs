@@ -36,12 +36,14 @@ impl Ids {
 
 /// Fonts and pictures that the items of a page need, each with the identifier by which its objects call it.
 pub(super) struct Resources<'a> {
+    /// What the files of fonts are called, before their identifier.
+    prefix: &'static str,
     fonts: Vec<(u32, FontId, Subset)>,
     pictures: Vec<(u32, &'a Arc<Picture>)>,
 }
 
 impl<'a> Resources<'a> {
-    pub(super) fn gather(fonts: &Fonts, items: &'a [Item], ids: &mut Ids) -> Self {
+    pub(super) fn gather(prefix: &'static str, fonts: &Fonts, items: &'a [Item], ids: &mut Ids) -> Self {
         let mut characters: BTreeMap<FontId, Vec<(char, u16)>> = BTreeMap::new();
         let mut pictures: Vec<(u32, &Arc<Picture>)> = Vec::new();
         for item in items {
@@ -58,7 +60,7 @@ impl<'a> Resources<'a> {
             }
         }
         let fonts = characters.into_iter().map(|(id, chars)| (ids.next(), id, subset(fonts.font(id), &chars))).collect();
-        Self { fonts, pictures }
+        Self { prefix, fonts, pictures }
     }
 
     /// The part that lists them.
@@ -69,7 +71,7 @@ impl<'a> Resources<'a> {
             for (id, _, font) in &self.fonts {
                 let family = font.name.split_once('+').map_or(font.name.as_str(), |(_, family)| family);
                 xml.open("ofd:Font", &[("ID", id), ("FontName", &font.name), ("FamilyName", &family)]);
-                xml.text("ofd:FontFile", &[], &font_file(*id));
+                xml.text("ofd:FontFile", &[], &font_file(self.prefix, *id));
                 xml.close("ofd:Font");
             }
             xml.close("ofd:Fonts");
@@ -92,7 +94,8 @@ impl<'a> Resources<'a> {
 
     /// The files themselves, below `folder`.
     pub(super) fn into_files(self, folder: &str) -> impl Iterator<Item = Part<'a>> {
-        let fonts = self.fonts.into_iter().map(|(id, _, font)| (font_file(id), Cow::Owned(font.data)));
+        let prefix = self.prefix;
+        let fonts = self.fonts.into_iter().map(move |(id, _, font)| (font_file(prefix, id), Cow::Owned(font.data)));
         let pictures = self.pictures.into_iter().map(|(id, picture)| (picture_file(id, picture), Cow::Borrowed(&*picture.bytes)));
         fonts.chain(pictures).map(move |(name, bytes)| Part::new(format!("{folder}/{name}"), bytes))
     }
@@ -106,8 +109,8 @@ impl<'a> Resources<'a> {
     }
 }
 
-fn font_file(id: u32) -> String {
-    format!("font_{id}.ttf")
+fn font_file(prefix: &str, id: u32) -> String {
+    format!("{prefix}_{id}.ttf")
 }
 
 fn picture_file(id: u32, picture: &Picture) -> String {
@@ -172,13 +175,13 @@ impl Units<'_> {
         // Positions count UTF-16 units, as the readers that know this element do (they are Java and JavaScript).
         let codes: usize = piece.glyphs.iter().map(|glyph| glyph.ch.len_utf16()).sum();
         self.xml.open("ofd:CGTransform", &[("CodePosition", &0), ("CodeCount", &codes), ("GlyphCount", &piece.glyphs.len())]);
-        let mut list = String::with_capacity(piece.glyphs.len() * 4);
-        for glyph in piece.glyphs {
-            let separator = if list.is_empty() { "" } else { " " };
-            let index = subset.index(glyph.id).expect("gathered from the same items");
-            write!(list, "{separator}{index}").expect("a string takes it");
-        }
-        self.xml.data("ofd:Glyphs", &list);
+        self.xml.data("ofd:Glyphs", |list| {
+            for (number, glyph) in piece.glyphs.iter().enumerate() {
+                let separator = if number == 0 { "" } else { " " };
+                let index = subset.index(glyph.id).expect("gathered from the same items");
+                write!(list, "{separator}{index}").expect("a string takes it");
+            }
+        });
         self.xml.close("ofd:CGTransform");
 
         let (x, y) = (piece.x - origin.x, run.origin.y - origin.y);
@@ -225,33 +228,20 @@ impl Units<'_> {
         let put = |point: Point| Point { x: point.x.scaled(across), y: point.y.scaled(down) };
         let stroke = path.stroke.map(|(color, width)| (color, width.scaled((across * down).sqrt())));
         let Some(inside) = around(&path.segments, put, stroke.map_or(Length::ZERO, |(_, width)| width)) else { return };
-        let mut data = String::with_capacity(path.segments.len() * 24);
-        let mut step = |operator: char, points: &[Point]| {
-            if !data.is_empty() {
-                data.push(' ');
-            }
-            data.push(operator);
-            for point in points {
-                let point = put(*point);
-                write!(data, " {} {}", point.x - inside.x, point.y - inside.y).expect("a string takes it");
-            }
-        };
-        for segment in &path.segments {
-            match *segment {
-                Segment::Move(to) => step('M', &[to]),
-                Segment::Line(to) => step('L', &[to]),
-                Segment::Cubic(first, second, to) => step('B', &[first, second, to]),
-                Segment::Close => step('C', &[]),
-            }
-        }
         // Measured from its own place, art that recurs is spelt alike, which compression then finds.
         let (id, place) = (self.ids.next(), corner + put(path.at));
         let boundary = Rect { x: place.x + inside.x, y: place.y + inside.y, ..inside };
         let (stroked, filled) = (stroke.is_some(), path.fill.is_some());
         let width = stroke.map_or(Length::ZERO, |(_, width)| width);
-        let mut attributes: Vec<(&str, &dyn Display)> = vec![("ID", &id), ("Boundary", &boundary), ("Stroke", &stroked), ("Fill", &filled)];
+        // Stroked and not filled is what a path is when nothing is said (8.5).
+        let mut attributes: Vec<(&str, &dyn Display)> = vec![("ID", &id), ("Boundary", &boundary)];
         if stroked {
             attributes.push(("LineWidth", &width));
+        } else {
+            attributes.push(("Stroke", &false));
+        }
+        if filled {
+            attributes.push(("Fill", &true));
         }
         if path.alpha != u8::MAX {
             attributes.push(("Alpha", &path.alpha));
@@ -263,7 +253,30 @@ impl Units<'_> {
         if let Some(color) = path.fill {
             self.xml.empty("ofd:FillColor", &[("Value", &Value(color))]);
         }
-        self.xml.data("ofd:AbbreviatedData", &data);
+        self.xml.data("ofd:AbbreviatedData", |data| {
+            let first = data.len();
+            let mut step = |operator: char, points: &[Point]| {
+                if data.len() > first {
+                    data.push(' ');
+                }
+                data.push(operator);
+                for point in points {
+                    let point = put(*point);
+                    for length in [point.x - inside.x, point.y - inside.y] {
+                        data.push(' ');
+                        length.write(data);
+                    }
+                }
+            };
+            for segment in &path.segments {
+                match *segment {
+                    Segment::Move(to) => step('M', &[to]),
+                    Segment::Line(to) => step('L', &[to]),
+                    Segment::Cubic(first, second, to) => step('B', &[first, second, to]),
+                    Segment::Close => step('C', &[]),
+                }
+            }
+        });
         self.xml.close("ofd:PathObject");
     }
 
@@ -273,21 +286,23 @@ impl Units<'_> {
         let matrix = format!("{:.7} 0 0 {:.7} 0 0", module(qr.area.w), module(qr.area.h));
         // Some two thousand corners of a few values: each value is spelt once.
         let spelt: Vec<String> = (0..=qr.symbol.side).map(|value| format!(" {}", value + Symbol::QUIET)).collect();
-        let mut data = String::with_capacity(qr.symbol.side * 300);
-        for outline in qr.symbol.outlines() {
-            for (number, (column, row)) in outline.into_iter().enumerate() {
-                let operator = if number == 0 { " M" } else { " L" };
-                data.extend([operator, &spelt[column], &spelt[row]]);
-            }
-            data.push_str(" C");
-        }
         let id = self.ids.next();
         self.xml.open(
             "ofd:PathObject",
             &[("ID", &id), ("Boundary", &qr.area), ("Name", &qr.alt), ("CTM", &matrix), ("Stroke", &false), ("Fill", &true)],
         );
         self.xml.empty("ofd:FillColor", &[("Value", &Value(Rgb::BLACK))]);
-        self.xml.data("ofd:AbbreviatedData", data.trim_start());
+        self.xml.data("ofd:AbbreviatedData", |data| {
+            let mut separator = "";
+            for outline in qr.symbol.outlines() {
+                let mut operator = "M";
+                for (column, row) in outline {
+                    data.extend([separator, operator, &spelt[column], &spelt[row]]);
+                    (separator, operator) = (" ", "L");
+                }
+                data.push_str(" C");
+            }
+        });
         self.xml.close("ofd:PathObject");
     }
 
@@ -358,8 +373,9 @@ fn around(segments: &[Segment], put: impl Fn(Point) -> Point, stroke: Length) ->
     let (low, high) = corners?;
     // A mitre may reach 4.234 half widths beyond its corner (GB/T 33190-2016 8.5, MiterLimit).
     let reach = stroke.scaled(4.234 / 2.0);
-    // Whole centimetres: the points keep their few decimals, and a thread that is drawn with several strokes is spelt alike
-    // each time, which compression then finds.
+    // Whole millimetres of reach and whole centimetres of box: the points keep their few decimals, and a thread that is drawn
+    // with several strokes is spelt alike each time, which compression then finds.
+    let reach = Length::um((reach.to_um() + 1999) / 2000 * 2000);
     let (x, y) = (on_grid(low.x - reach, i32::div_euclid), on_grid(low.y - reach, i32::div_euclid));
     let up = |value: i32, grid: i32| -(-value).div_euclid(grid);
     Some(Rect { x, y, w: on_grid(high.x + reach, up) - x, h: on_grid(high.y + reach, up) - y })

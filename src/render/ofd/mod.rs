@@ -4,17 +4,19 @@ mod archive;
 mod content;
 mod xml;
 
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use jiff::tz::TimeZone;
 
-use self::archive::{Part, Shared};
+use self::archive::{Packed, Part};
 use self::content::{Ids, Resources, Units};
 use self::xml::{NAMESPACE, Xml};
 use super::RenderError;
 use crate::clock::{SHANGHAI, shanghai_date};
 use crate::config::OfdSignature;
+use crate::deflate::Effort;
 use crate::font::Fonts;
 use crate::layout::{Attachment, Document};
 use crate::page::{Face, Item};
@@ -24,18 +26,25 @@ use crate::sign::ofd::{Entry, File, LIST};
 pub struct OfdRenderer {
     fonts: Arc<Fonts>,
     faces: Vec<KnownFace>,
+    recurring: Recurring,
 }
+
+/// Parts that recur to the byte, packed before, by their bytes.
+type Recurring = RwLock<HashMap<Vec<u8>, Packed<'static>>>;
+
+/// An installation has some tens of each; a seal takes ten kilobytes.
+const MOST_RECURRING: usize = 1000;
 
 /// A face and its parts, made when it is first asked for, since a program that issues one type needs one face.
 struct KnownFace {
     digest: [u8; 32],
-    prepared: OnceLock<Result<Prepared, RenderError>>,
+    prepared: OnceLock<Prepared>,
 }
 
 /// The parts of a file that come from the face alone: the template page and what it needs.
 #[derive(Clone)]
 struct Prepared {
-    parts: Shared,
+    parts: Arc<[Packed<'static>]>,
     /// The same parts as signatures see them.
     entries: Arc<[Entry]>,
     /// The largest identifier in them.
@@ -47,6 +56,7 @@ pub struct Unsigned<'d> {
     /// Its page's identifier.
     pub page: u32,
     face: Prepared,
+    recurring: &'d Recurring,
     first: [Part<'d>; 2],
     rest: Vec<Part<'d>>,
 }
@@ -58,7 +68,7 @@ impl OfdRenderer {
     /// Takes the faces that will be used often.
     pub fn new(fonts: &Arc<Fonts>, faces: &[Arc<Face>]) -> Result<Self, RenderError> {
         let faces = faces.iter().map(|face| KnownFace { digest: face.digest, prepared: OnceLock::new() }).collect();
-        Ok(Self { fonts: Arc::clone(fonts), faces })
+        Ok(Self { fonts: Arc::clone(fonts), faces, recurring: RwLock::default() })
     }
 
     /// The document as a file without signatures. Same document, same bytes.
@@ -67,19 +77,19 @@ impl OfdRenderer {
     }
 
     /// The document as a file that its signatures will be added to. Seals are stamped by signatures, and then not on the page.
-    pub fn unsigned<'d>(&self, document: &'d Document, by: OfdSignature) -> Result<Unsigned<'d>, RenderError> {
+    pub fn unsigned<'d>(&'d self, document: &'d Document, by: OfdSignature) -> Result<Unsigned<'d>, RenderError> {
         self.parts(document, Some(by))
     }
 
-    fn parts<'d>(&self, document: &'d Document, signature: Option<OfdSignature>) -> Result<Unsigned<'d>, RenderError> {
+    fn parts<'d>(&'d self, document: &'d Document, signature: Option<OfdSignature>) -> Result<Unsigned<'d>, RenderError> {
         let face = &document.page.face;
         let face = match self.faces.iter().find(|known| known.digest == face.digest) {
             Some(known) => known.prepared.get_or_init(|| self.prepare(face)).clone(),
             None => self.prepare(face),
-        }?;
+        };
         let mut ids = Ids::after(face.last_id);
         let page_id = ids.next();
-        let resources = Resources::gather(&self.fonts, &document.page.items, &mut ids);
+        let resources = Resources::gather("font", &self.fonts, &document.page.items, &mut ids);
         let (page, units) = self.page(document, &resources, &mut ids, signature == Some(OfdSignature::Seal));
         let tags = custom_tag(document, page_id, &units)?;
 
@@ -95,12 +105,12 @@ impl OfdRenderer {
         rest.extend(resources.into_files("Doc_0/Res"));
         rest.push(Part::new("Doc_0/Attachs/Attachments.xml", attachments(document)));
         rest.extend(document.attachments.iter().map(|file| Part::new(attachment_file(file), file.bytes.as_slice())));
-        Ok(Unsigned { page: page_id, face, first, rest })
+        Ok(Unsigned { page: page_id, face, recurring: &self.recurring, first, rest })
     }
 
-    fn prepare(&self, face: &Face) -> Result<Prepared, RenderError> {
+    fn prepare(&self, face: &Face) -> Prepared {
         let mut ids = Ids::after(TEMPLATE);
-        let resources = Resources::gather(&self.fonts, &face.items, &mut ids);
+        let resources = Resources::gather("face", &self.fonts, &face.items, &mut ids);
         let mut xml = Xml::new("ofd:Page", &[]);
         self.layer(&mut xml, "Background", &face.items, &resources, &mut ids, false);
         let mut parts = vec![
@@ -109,11 +119,9 @@ impl OfdRenderer {
             Part::new("Doc_0/Tags/CustomTags.xml", custom_tags()),
         ];
         parts.extend(resources.into_files("Doc_0/Res"));
-        Ok(Prepared {
-            parts: Shared::pack(&parts).map_err(refused)?,
-            entries: parts.iter().map(Part::entry).collect(),
-            last_id: ids.last(),
-        })
+        let entries = parts.iter().map(Part::entry).collect();
+        let parts = parts.into_iter().map(|part| part.pack(Effort::Best).into_owned()).collect();
+        Prepared { parts, entries, last_id: ids.last() }
     }
 
     /// The page's content, and the units that each of its items became.
@@ -149,9 +157,29 @@ impl Unsigned<'_> {
         self.zip()
     }
 
-    fn zip(&self) -> Result<Vec<u8>, RenderError> {
-        archive::zip(&self.first, &self.face.parts, &self.rest).map_err(refused)
+    fn zip(self) -> Result<Vec<u8>, RenderError> {
+        let first = self.first.map(|part| packed(self.recurring, part));
+        let rest: Vec<_> = self.rest.into_iter().map(|part| packed(self.recurring, part)).collect();
+        archive::zip(first.iter().chain(&*self.face.parts).chain(&rest)).map_err(refused)
     }
+}
+
+/// A part as it lies in the container. How hard it is tried follows from the name alone: same part, same bytes.
+fn packed<'a>(recurring: &Recurring, part: Part<'a>) -> Packed<'a> {
+    let recurs = ["Doc_0/Document.xml", "Doc_0/Tags/CustomTag.xml", &LIST[1..]].contains(&&*part.name) || part.name.ends_with("/Seal.esl");
+    if !recurs {
+        return part.pack(Effort::Quick);
+    }
+    if let Some(known) = recurring.read().unwrap_or_else(PoisonError::into_inner).get(&*part.bytes) {
+        return known.clone().renamed(part.name);
+    }
+    let bytes = part.bytes.to_vec();
+    let packed = part.pack(Effort::Best).into_owned();
+    let mut known = recurring.write().unwrap_or_else(PoisonError::into_inner);
+    if known.len() < MOST_RECURRING {
+        known.insert(bytes, packed.clone());
+    }
+    packed
 }
 
 /// `OFD.xml`: what the document is, with its metadata, and where its root lies.

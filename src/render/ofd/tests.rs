@@ -149,7 +149,7 @@ fn the_parts_come_in_order() {
         "Doc_0/PublicRes.xml",
         "Doc_0/TPLS/TPL_0/Content.xml",
         "Doc_0/Tags/CustomTags.xml",
-        "Doc_0/Res/font_2.ttf",
+        "Doc_0/Res/face_2.ttf",
         "Doc_0/DocumentRes.xml",
         "Doc_0/Pages/Page_0/Content.xml",
         "Doc_0/Tags/CustomTag.xml",
@@ -324,7 +324,8 @@ fn glyphs_are_those_of_their_characters_at_their_places() {
     for name in ["Doc_0/TPLS/TPL_0/Content.xml", "Doc_0/Pages/Page_0/Content.xml"] {
         let all = elements(part(&parts, name));
         for (at, unit) in all.iter().enumerate().filter(|(_, element)| element.name == "TextObject") {
-            let data = part(&parts, &format!("Doc_0/Res/font_{}.ttf", unit.number("Font")));
+            let data =
+                part(&parts, &format!("Doc_0/Res/{}_{}.ttf", if name.contains("TPLS") { "face" } else { "font" }, unit.number("Font")));
             let font = FontRef::new(data).expect("opens");
             assert_eq!(font.maxp().unwrap().num_glyphs(), font.hhea().unwrap().number_of_h_metrics());
             let (map, code) = (unit.child(&all[at + 1..], "CGTransform"), unit.child(&all[at + 1..], "TextCode"));

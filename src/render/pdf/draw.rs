@@ -25,6 +25,8 @@ pub(super) struct Canvas<'a> {
     ops: Vec<Op>,
     resources: Resources,
     paint: Paint,
+    /// What the paths at hand are measured in.
+    unit: Length,
     tags: Vec<Tag>,
     seals: Vec<(String, Arc<Art>)>,
 }
@@ -105,12 +107,30 @@ fn points(length: Length) -> f32 {
     rounded(length.to_pt(), 3)
 }
 
-/// What paths are measured in: the grid of the art.
+/// The finest that paths are measured in; what lies between is written with a decimal.
 const UNIT: Length = Length::um(10);
 
-fn units(length: Length) -> DictItem {
-    let (whole, rest) = (length.to_um() / UNIT.to_um(), length.to_um() % UNIT.to_um());
-    if rest == 0 { DictItem::Int(whole.into()) } else { DictItem::Real(rounded(f64::from(length.to_um()) / f64::from(UNIT.to_um()), 1)) }
+fn units(length: Length, unit: Length) -> DictItem {
+    let (whole, rest) = (length.to_um() / unit.to_um(), length.to_um() % unit.to_um());
+    if rest == 0 { DictItem::Int(whole.into()) } else { DictItem::Real(rounded(f64::from(length.to_um()) / f64::from(unit.to_um()), 1)) }
+}
+
+/// The coarsest unit in which all places of these paths are whole: the fewest digits.
+fn unit_of(paths: &[&Path]) -> Length {
+    let places = paths.iter().flat_map(|path| &path.segments).flat_map(|segment| match *segment {
+        Segment::Move(to) | Segment::Line(to) => [Some(to), None, None],
+        Segment::Cubic(a, b, to) => [Some(a), Some(b), Some(to)],
+        Segment::Close => [None; 3],
+    });
+    let lengths = places.flatten().flat_map(|place| [place.x, place.y]);
+    let common = lengths.fold(0, |common, length| {
+        let (mut a, mut b) = (common, length.to_um().unsigned_abs());
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    });
+    Length::um(common.cast_signed()).max(UNIT)
 }
 
 impl<'a> Canvas<'a> {
@@ -126,6 +146,7 @@ impl<'a> Canvas<'a> {
             ops: Vec::with_capacity(1024),
             resources: Resources::default(),
             paint: Paint::default(),
+            unit: UNIT,
             tags: Vec::new(),
             seals: Vec::new(),
         }
@@ -155,13 +176,14 @@ impl<'a> Canvas<'a> {
         self.tags.push(Tag { mark: None, kind: Kind::Field(words.to_owned()), place });
     }
 
-    /// Draws bare paths, unmarked: whoever draws the result marks it. They are written as they were drawn, in whole hundredths
-    /// of a millimetre from their own place: short numbers, and the same ones wherever art recurs.
+    /// Draws bare paths, unmarked: whoever draws the result marks it. They are written as they were drawn, from their own
+    /// place and in whole numbers: short ones, and the same wherever art recurs.
     pub fn paths<'p>(&mut self, paths: impl Iterator<Item = &'p Path>) {
-        let unit = rounded(UNIT.to_pt(), 7);
         let paths: Vec<&Path> = paths.collect();
         for alike in paths.chunk_by(|a, b| a.at == b.at) {
             let first = alike[0];
+            self.unit = unit_of(alike);
+            let unit = rounded(self.unit.to_pt(), 7);
             let to_place = [unit, 0.0, 0.0, -unit, points(first.at.x), points(self.height - first.at.y)];
             // Said outside, it still holds for the next place.
             self.opacity(first.alpha);
@@ -316,7 +338,7 @@ impl<'a> Canvas<'a> {
     }
 
     fn step(&mut self, operator: &str, points: &[Point]) {
-        self.operator(operator, points.iter().flat_map(|p| [units(p.x), units(p.y)]).collect());
+        self.operator(operator, points.iter().flat_map(|p| [units(p.x, self.unit), units(p.y, self.unit)]).collect());
     }
 
     fn qr(&mut self, qr: &Qr) {
@@ -347,7 +369,7 @@ impl<'a> Canvas<'a> {
             self.ops.push(Op::SetOutlineColor { col: srgb(color) });
         }
         if before.map(|(_, width)| width) != Some(width) {
-            self.operator("w", vec![units(width)]);
+            self.operator("w", vec![units(width, self.unit)]);
         }
     }
 

@@ -7,17 +7,17 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::super::Reason;
-use super::template::{self, Packed};
+use super::shared::{self, Packed};
 
 /// An entry, inflated.
 pub(super) struct Entry {
     pub(super) name: String,
-    /// None of a template that is known.
+    /// None of a shared one that is known.
     pub(super) bytes: Vec<u8>,
-    /// How a template is packed.
-    pub(super) template: Option<Packed>,
-    /// SM3 of a template that is known.
-    pub(super) sm3: Option<Vec<u8>>,
+    /// How it is packed, if it is one that many files share.
+    pub(super) shared: Option<Packed>,
+    /// SM3 of a shared one that is known.
+    pub(super) sm3: Option<[u8; 32]>,
 }
 
 /// The licences have some twenty entries and two hundred kilobytes; a long one with many glyphs ten times that.
@@ -61,7 +61,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Entry>, Reason> {
     for header in &headers {
         check_name(header.name)?;
         // What one file system tells apart, another does not: case, and the ways to compose a character.
-        if !unique.insert(header.name.nfkc().flat_map(char::to_lowercase).nfkc().collect::<String>()) {
+        let folded = if header.name.is_ascii() {
+            header.name.to_ascii_lowercase()
+        } else {
+            header.name.nfkc().flat_map(char::to_lowercase).nfkc().collect()
+        };
+        if !unique.insert(folded) {
             return Err(about(
                 header.name,
                 "名称与另一条目相同或仅大小写、编码不同",
@@ -69,8 +74,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Entry>, Reason> {
             ));
         }
     }
-    let mut at = 0;
-    let entries = headers.iter().map(|header| header.entry(&bytes[..start], &mut at)).collect::<Result<_, _>>()?;
+    let (mut at, mut inflater) = (0, Decompress::new(false));
+    let entries = headers.iter().map(|header| header.entry(&bytes[..start], &mut at, &mut inflater)).collect::<Result<_, _>>()?;
     if at == start { Ok(entries) } else { Err(wrong("条目之间有多余字节", "there are bytes between its entries")) }
 }
 
@@ -113,7 +118,7 @@ impl<'a> Header<'a> {
     }
 
     /// Reads the entry, which must begin just where the last one ended.
-    fn entry(&self, bytes: &[u8], at: &mut usize) -> Result<Entry, Reason> {
+    fn entry(&self, bytes: &[u8], at: &mut usize, inflater: &mut Decompress) -> Result<Entry, Reason> {
         let differs = || about(self.name, "本地头与目录不一致", "has a header that contradicts the directory");
         let (local, rest) = bytes.get(*at..).and_then(|rest| rest.split_at_checked(30)).ok_or_else(differs)?;
         let same = self.offset == *at
@@ -126,11 +131,11 @@ impl<'a> Header<'a> {
         let data = data.ok_or_else(differs)?;
         *at += 30 + self.name.len() + self.packed;
         let name = self.name.to_owned();
-        let template = template::packed(self.name, self.repeated, data);
-        if let Some(sm3) = template.as_ref().and_then(template::recall) {
-            return Ok(Entry { name, bytes: Vec::new(), template, sm3: Some(sm3) });
+        let shared = shared::packed(self.name, self.repeated, data);
+        if let Some(sm3) = shared.as_ref().and_then(shared::recall) {
+            return Ok(Entry { name, bytes: Vec::new(), shared, sm3: Some(sm3) });
         }
-        let bytes = if self.deflated { inflate(data, self.size) } else { Some(data.to_vec()) };
+        let bytes = if self.deflated { inflate(inflater, data, self.size) } else { Some(data.to_vec()) };
         let damaged = || about(self.name, "数据损坏", "is damaged");
         let bytes = bytes.ok_or_else(damaged)?;
         let mut crc = Crc::new();
@@ -138,15 +143,15 @@ impl<'a> Header<'a> {
         if crc.sum() != u32_at(self.repeated, 10) {
             return Err(damaged());
         }
-        Ok(Entry { name, bytes, template, sm3: None })
+        Ok(Entry { name, bytes, shared, sm3: None })
     }
 }
 
 /// Exactly so many bytes from exactly this data.
-fn inflate(data: &[u8], size: usize) -> Option<Vec<u8>> {
+fn inflate(inflater: &mut Decompress, data: &[u8], size: usize) -> Option<Vec<u8>> {
     // One byte more, to see a stream that would go on.
     let mut out = Vec::with_capacity(size + 1);
-    let mut inflater = Decompress::new(false);
+    inflater.reset(false);
     let status = inflater.decompress_vec(data, &mut out, FlushDecompress::Finish).ok()?;
     (status == Status::StreamEnd && out.len() == size && inflater.total_in() == data.len() as u64).then_some(out)
 }
