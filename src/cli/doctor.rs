@@ -4,13 +4,16 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::ensure;
+use certpress::annotation::Wish;
 use certpress::clock::shanghai_date;
 use certpress::config::Settings;
 use certpress::font::Fonts;
-use certpress::issue::{Envelopes, Line};
+use certpress::issue::{Composed, Envelopes, Line};
 use certpress::layout;
 use certpress::qr;
 use certpress::record::{self, Options, Record};
+use certpress::render::Format;
 use certpress::sign::Keyring;
 use serde::Serialize;
 
@@ -120,9 +123,34 @@ fn installation(args: &DoctorArgs, settings: &Settings, found: &mut impl FnMut(H
             for fault in faults {
                 found(Health::Bad, "layouts", fault.to_string());
             }
+            files(&line, &samples, at, found);
         }
         Err(error) => found(Health::Bad, "fonts and layouts", error.to_string()),
     }
+}
+
+/// A PDF of each sample that the rule lets pass, read back by a library that did not write it: one page, with its number on it.
+fn files(line: &Line, samples: &[Record], at: jiff::Timestamp, found: &mut impl FnMut(Health, &'static str, String)) {
+    let mut read = 0;
+    for record in samples {
+        let Ok(composed) = line.compose(record, at, Wish::default()) else { continue };
+        match read_back(line, &composed, &record.number) {
+            Ok(()) => read += 1,
+            Err(error) => found(Health::Bad, "files", format!("the PDF of {}: {error:#}", record.number)),
+        }
+    }
+    if read > 0 {
+        found(Health::Good, "files", format!("{read} PDF files made and read back"));
+    }
+}
+
+fn read_back(line: &Line, composed: &Composed, number: &str) -> anyhow::Result<()> {
+    let file = lopdf::Document::load_mem(&line.render(&composed.document, Format::Pdf)?)?;
+    let pages: Vec<u32> = file.get_pages().into_keys().collect();
+    ensure!(pages == [1], "it has {} pages, not one", pages.len());
+    let text = file.extract_text(&pages)?;
+    ensure!(text.contains(number), "its text does not say its number");
+    Ok(())
 }
 
 /// The signers of files, and the time-stamp server, which is asked for one.

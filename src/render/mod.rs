@@ -8,7 +8,6 @@ mod specimen;
 mod svg;
 mod text;
 
-pub use crate::deflate;
 pub use ofd::{OfdRenderer, Unsigned};
 pub use pdf::PdfRenderer;
 pub use png::PngRenderer;
