@@ -9,8 +9,8 @@ use certpress::annotation::Wish;
 use certpress::clock::shanghai_date;
 use certpress::config::Settings;
 use certpress::font::Fonts;
-use certpress::issue::{Composed, Envelopes, Line};
-use certpress::layout;
+use certpress::issue::{Envelopes, Line};
+use certpress::layout::{self, Document};
 use certpress::qr;
 use certpress::record::{self, Options, Record};
 use certpress::render::Format;
@@ -129,14 +129,14 @@ fn installation(args: &DoctorArgs, settings: &Settings, found: &mut impl FnMut(H
     }
 }
 
-/// A PDF of each sample that the rule lets pass, read back by a library that did not write it: one page, with its number on it.
+/// A PDF of each sample that the rule lets pass, read back by a library that did not write it.
 fn files(line: &Line, samples: &[Record], at: jiff::Timestamp, found: &mut impl FnMut(Health, &'static str, String)) {
     let mut read = 0;
     for record in samples {
         let Ok(composed) = line.compose(record, at, Wish::default()) else { continue };
-        match read_back(line, &composed, &record.number) {
+        match read_back(line, &composed.document) {
             Ok(()) => read += 1,
-            Err(error) => found(Health::Bad, "files", format!("the PDF of {}: {error:#}", record.number)),
+            Err(error) => found(Health::Bad, "files", format!("the PDF of {}: {error:#}; report it with the record's type", record.number)),
         }
     }
     if read > 0 {
@@ -144,12 +144,19 @@ fn files(line: &Line, samples: &[Record], at: jiff::Timestamp, found: &mut impl 
     }
 }
 
-fn read_back(line: &Line, composed: &Composed, number: &str) -> anyhow::Result<()> {
-    let file = lopdf::Document::load_mem(&line.render(&composed.document, Format::Pdf)?)?;
-    let pages: Vec<u32> = file.get_pages().into_keys().collect();
-    ensure!(pages == [1], "it has {} pages, not one", pages.len());
-    let text = file.extract_text(&pages)?;
-    ensure!(text.contains(number), "its text does not say its number");
+/// It must have one page, and give back what travels inside.
+fn read_back(line: &Line, document: &Document) -> anyhow::Result<()> {
+    let file = lopdf::Document::load_mem(&line.render(document, Format::Pdf)?)?;
+    let pages = file.get_pages().len();
+    ensure!(pages == 1, "it has {pages} pages, not one");
+    let embedded = |object: &lopdf::Object| {
+        let stream = object.as_stream().ok().filter(|stream| stream.dict.has_type(b"EmbeddedFile"))?;
+        stream.get_plain_content().ok()
+    };
+    let attached: Vec<_> = file.objects.values().filter_map(embedded).collect();
+    for attachment in &document.attachments {
+        ensure!(attached.contains(&attachment.bytes), "{} does not come out as it went in", attachment.name);
+    }
     Ok(())
 }
 
