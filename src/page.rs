@@ -437,8 +437,9 @@ impl Symbol {
 
     /// The dark modules cut into tiles, so that what recurs in them is spelt alike wherever it stands.
     pub fn tiles(&self) -> impl Iterator<Item = Tile> + '_ {
-        let starts = || (0..self.side).step_by(Tile::SIDE);
-        starts().flat_map(move |row| starts().map(move |column| self.tile(column, row))).filter(|tile| !tile.bars.is_empty())
+        let starts = |step| (0..self.side).step_by(step);
+        let tiles = starts(Tile::ROWS).flat_map(move |row| starts(Tile::COLUMNS).map(move |column| self.tile(column, row)));
+        tiles.filter(|tile| !tile.bars.is_empty())
     }
 
     fn tile(&self, column: usize, row: usize) -> Tile {
@@ -446,13 +447,13 @@ impl Symbol {
             let (x, y) = (column + x, row + y);
             x < self.side && y < self.side && self.dark[y * self.side + x]
         };
-        let mut drawn = [[false; Tile::SIDE + 1]; Tile::SIDE + 1];
-        for (y, x) in (0..=Tile::SIDE).flat_map(|y| (0..=Tile::SIDE).map(move |x| (y, x))) {
+        let mut drawn = [[false; Tile::COLUMNS + 1]; Tile::ROWS + 1];
+        for (y, x) in (0..=Tile::ROWS).flat_map(|y| (0..=Tile::COLUMNS).map(move |x| (y, x))) {
             // Beyond the tile's own modules only those that hang together with them.
-            let joined = (x < Tile::SIDE || drawn[y][x - 1]) && (y < Tile::SIDE || drawn[y - 1][x]);
+            let joined = (x < Tile::COLUMNS || drawn[y][x - 1]) && (y < Tile::ROWS || drawn[y - 1][x]);
             drawn[y][x] = joined && dark(x, y);
         }
-        let mut bars = Vec::with_capacity(2 * Tile::SIDE);
+        let mut bars = Vec::with_capacity(4 * Tile::ROWS);
         for (y, line) in drawn.iter().enumerate() {
             let mut x = 0;
             for run in line.chunk_by(|one, other| one == other) {
@@ -466,7 +467,7 @@ impl Symbol {
     }
 }
 
-/// A square cut out of a symbol. It reaches one module into its neighbours to the right and below where dark meets dark, so
+/// A piece cut out of a symbol. It reaches one module into its neighbours to the right and below where dark meets dark, so
 /// that no seam shows between tiles, however edges are smoothed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tile {
@@ -479,8 +480,10 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// Modules along one side: as many as a finder pattern has, and few enough for coordinates of one digit.
-    pub const SIDE: usize = 7;
+    /// Modules from left to right. Smaller tiles recur more often, and larger ones are fewer: these make the smallest files.
+    pub const COLUMNS: usize = 10;
+    /// Modules from top to bottom.
+    pub const ROWS: usize = 7;
 }
 
 /// A seal in its box.

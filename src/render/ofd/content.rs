@@ -299,14 +299,14 @@ impl Units<'_> {
     }
 
     /// A path for each tile; its unit is the module, its origin the tile's corner. Rows of modules then are few strings that
-    /// recur, which compression finds, and all coordinates have one digit.
+    /// recur, which compression finds.
     fn qr(&mut self, qr: &Qr) {
-        const SPELT: [&str; Tile::SIDE + 2] = [" 0", " 1", " 2", " 3", " 4", " 5", " 6", " 7", " 8"];
+        const SPELT: [&str; Tile::COLUMNS + 2] = [" 0", " 1", " 2", " 3", " 4", " 5", " 6", " 7", " 8", " 9", " 10", " 11"];
         let across = (qr.symbol.side + 2 * Symbol::QUIET) as f64;
         let module = |side: Length| side.to_mm() / across;
         let matrix = format!("{:.7} 0 0 {:.7} 0 0", module(qr.area.w), module(qr.area.h));
         let modules = |count: usize, side: Length| side.scaled(count as f64 / across);
-        let (w, h) = (modules(Tile::SIDE + 1, qr.area.w), modules(Tile::SIDE + 1, qr.area.h));
+        let (w, h) = (modules(Tile::COLUMNS + 1, qr.area.w), modules(Tile::ROWS + 1, qr.area.h));
         for (number, tile) in qr.symbol.tiles().enumerate() {
             let (column, row) = (tile.column + Symbol::QUIET, tile.row + Symbol::QUIET);
             let boundary = Rect { x: qr.area.x + modules(column, qr.area.w), y: qr.area.y + modules(row, qr.area.h), w, h };

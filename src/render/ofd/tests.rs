@@ -436,7 +436,7 @@ fn the_symbol_is_a_path_for_each_tile_in_units_of_a_module() {
         let corner = numbers(&all[at].attributes["Boundary"]);
         let [column, row] = [(corner[0] - 21.2) / module, (corner[1] - 236.7) / module].map(|modules| modules - 4.0);
         assert!((column - column.round()).abs() < 0.002 && (row - row.round()).abs() < 0.002, "{corner:?}");
-        assert!(corner[2] > 7.99 * module && corner[3] > 7.99 * module, "{corner:?}");
+        assert!(corner[2] > 10.99 * module && corner[3] > 7.99 * module, "{corner:?}");
         let data = &all[at].child(&all[at + 1..], "AbbreviatedData").text;
         for outline in data.split_terminator(" C") {
             let corners: Vec<f64> = outline.split([' ', 'M', 'L']).filter_map(|word| word.parse().ok()).collect();
