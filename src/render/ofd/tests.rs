@@ -439,14 +439,14 @@ fn the_symbol_is_a_path_for_each_tile_in_units_of_a_module() {
         assert!(corner[2] > 10.99 * module && corner[3] > 7.99 * module, "{corner:?}");
         let data = &all[at].child(&all[at + 1..], "AbbreviatedData").text;
         for outline in data.split_terminator(" C") {
-            let corners: Vec<f64> = outline.split([' ', 'M', 'L']).filter_map(|word| word.parse().ok()).collect();
+            let corners: Vec<usize> = outline.split([' ', 'M', 'L']).filter_map(|word| word.parse().ok()).collect();
             // Left and top, left and bottom, right and bottom, right and top.
             for bar in corners.chunks(8) {
                 let [left, top, right, bottom] = [bar[0], bar[1], bar[4], bar[5]];
                 assert_eq!(bar, [left, top, left, bottom, right, bottom, right, top]);
-                assert_eq!(bottom, top + 1.0);
-                let line = (row.round() + top) as usize * symbol.side + column.round() as usize;
-                drawn[line + left as usize..line + right as usize].fill(true);
+                assert_eq!(bottom, top + 1);
+                let line = (row.round() as usize + top) * symbol.side + column.round() as usize;
+                drawn[line + left..line + right].fill(true);
             }
         }
     }
