@@ -435,46 +435,55 @@ impl Symbol {
         })
     }
 
-    /// The outlines of the dark regions as (column, row) of their corners, dark to the right: half the points of bars.
-    pub fn outlines(&self) -> Vec<Vec<(usize, usize)>> {
-        // With a light border, so that no step looks beyond an edge. A corner is counted as the module to its south-east.
-        let across = self.side + 2;
-        let mut dark = vec![false; across * across];
-        for (row, line) in self.dark.chunks(self.side.max(1)).enumerate() {
-            let start = (row + 1) * across + 1;
-            dark[start..start + line.len()].copy_from_slice(line);
-        }
-        // For each heading, clockwise from east: a step, and the modules ahead to the left and to the right of the way.
-        let ways = [(0, 1, across, 0), (0, across, 0, 1), (1, 0, 1, across + 1), (across, 0, across + 1, across)];
-        let mut drawn = vec![false; dark.len()];
-        let mut outlines = Vec::new();
-        for first in across..dark.len() {
-            // Every outline runs east somewhere, along the top of a dark module.
-            if !dark[first] || dark[first - across] || drawn[first] {
-                continue;
-            }
-            let (mut at, mut heading) = (first, 0);
-            let mut corners = Vec::with_capacity(16);
-            loop {
-                if heading == 0 && std::mem::replace(&mut drawn[at], true) {
-                    break;
-                }
-                let (back, forth, left, right) = ways[heading];
-                at = at + forth - back;
-                let before = heading;
-                if dark[at - left] {
-                    heading = (heading + 3) % 4;
-                } else if !dark[at - right] {
-                    heading = (heading + 1) % 4;
-                }
-                if heading != before {
-                    corners.push((at % across - 1, at / across - 1));
-                }
-            }
-            outlines.push(corners);
-        }
-        outlines
+    /// The dark modules cut into tiles, so that what recurs in them is spelt alike wherever it stands.
+    pub fn tiles(&self) -> impl Iterator<Item = Tile> + '_ {
+        let starts = |step| (0..self.side).step_by(step);
+        let tiles = starts(Tile::ROWS).flat_map(move |row| starts(Tile::COLUMNS).map(move |column| self.tile(column, row)));
+        tiles.filter(|tile| !tile.bars.is_empty())
     }
+
+    fn tile(&self, column: usize, row: usize) -> Tile {
+        let dark = |x: usize, y: usize| {
+            let (x, y) = (column + x, row + y);
+            x < self.side && y < self.side && self.dark[y * self.side + x]
+        };
+        let mut drawn = [[false; Tile::COLUMNS + 1]; Tile::ROWS + 1];
+        for (y, x) in (0..=Tile::ROWS).flat_map(|y| (0..=Tile::COLUMNS).map(move |x| (y, x))) {
+            // Beyond the tile's own modules only those that hang together with them.
+            let joined = (x < Tile::COLUMNS || drawn[y][x - 1]) && (y < Tile::ROWS || drawn[y - 1][x]);
+            drawn[y][x] = joined && dark(x, y);
+        }
+        let mut bars = Vec::with_capacity(4 * Tile::ROWS);
+        for (y, line) in drawn.iter().enumerate() {
+            let mut x = 0;
+            for run in line.chunk_by(|one, other| one == other) {
+                if run[0] {
+                    bars.push((y, x, x + run.len()));
+                }
+                x += run.len();
+            }
+        }
+        Tile { column, row, bars }
+    }
+}
+
+/// A piece cut out of a symbol. It reaches one module into its neighbours to the right and below where dark meets dark, so
+/// that no seam shows between tiles, however edges are smoothed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tile {
+    /// The symbol's module in its top left corner.
+    pub column: usize,
+    /// The same, downwards.
+    pub row: usize,
+    /// Runs of dark modules as (row, first column, column behind the last), counted from the tile's corner, row by row.
+    pub bars: Vec<(usize, usize, usize)>,
+}
+
+impl Tile {
+    /// Modules from left to right. Smaller tiles recur more often, and larger ones are fewer: these make the smallest files.
+    pub const COLUMNS: usize = 10;
+    /// Modules from top to bottom.
+    pub const ROWS: usize = 7;
 }
 
 /// A seal in its box.
@@ -505,34 +514,31 @@ pub struct Art {
 mod tests {
     use super::*;
 
-    /// Whether a module's middle lies inside, by the non-zero rule, for outlines of whole modules.
-    fn inside(outlines: &[Vec<(usize, usize)>], column: usize, row: usize) -> bool {
-        let mut winding = 0;
-        for outline in outlines {
-            for (i, &(x, y)) in outline.iter().enumerate() {
-                let (next_x, next_y) = outline[(i + 1) % outline.len()];
-                assert!((x == next_x) != (y == next_y), "upright lines, and each corner turns");
-                if x == next_x && x <= column && (y.min(next_y)..y.max(next_y)).contains(&row) {
-                    winding += if next_y < y { 1 } else { -1 };
-                }
-            }
-        }
-        winding != 0
-    }
-
     #[test]
-    fn outlines_hold_all_dark_modules_and_no_others() {
-        for seed in 1..40_u64 {
-            let side = 1 + seed as usize % 12;
+    fn tiles_hold_all_dark_modules_and_no_others_and_leave_no_seam() {
+        for seed in 1..60_u64 {
+            let side = 1 + seed as usize % 30;
             let mut state = seed;
             let random = || {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 state >> 63 == 1
             };
             let symbol = Symbol { side, dark: std::iter::repeat_with(random).take(side * side).collect() };
-            let outlines = symbol.outlines();
-            for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
-                assert_eq!(inside(&outlines, column, row), symbol.dark[row * side + column], "{column} {row} of {symbol:?}");
+            let modules = |tile: Tile| -> Vec<(usize, usize)> {
+                let all = tile.bars.iter().flat_map(|&(row, first, end)| (first..end).map(move |column| (row, column)));
+                all.map(|(row, column)| (tile.row + row, tile.column + column)).collect()
+            };
+            let tiles: Vec<Vec<(usize, usize)>> = symbol.tiles().map(modules).collect();
+            let dark = |row: usize, column: usize| row < side && column < side && symbol.dark[row * side + column];
+            assert!(tiles.iter().flatten().all(|&(row, column)| dark(row, column)));
+            for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))).filter(|&(r, c)| dark(r, c)) {
+                let one_tile = |all: &[(usize, usize)]| tiles.iter().any(|tile| all.iter().all(|module| tile.contains(module)));
+                assert!(one_tile(&[(row, column)]), "{column} {row} of {symbol:?}");
+                let (right, below, across) = ((row, column + 1), (row + 1, column), (row + 1, column + 1));
+                for blot in [&[right][..], &[below], &[right, below, across]] {
+                    let whole = [&[(row, column)], blot].concat();
+                    assert!(one_tile(&whole) || !whole.iter().all(|&(r, c)| dark(r, c)), "a seam at {column} {row} of {symbol:?}");
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::archive::Part;
 use super::xml::Xml;
 use crate::font::{FontId, Fonts, Subset, subset};
-use crate::page::{Glyph, Image, Item, Length, Path, Point, Qr, Rect, Rgb, Run, Seal, Segment, Symbol, Text};
+use crate::page::{Glyph, Image, Item, Length, Path, Point, Qr, Rect, Rgb, Run, Seal, Segment, Symbol, Text, Tile};
 use crate::record::{Picture, PictureFormat};
 
 /// Hands out identifiers, each once in a document (GB/T 33190-2016 7.3).
@@ -63,33 +63,15 @@ impl<'a> Resources<'a> {
         Self { prefix, fonts, pictures }
     }
 
-    /// The part that lists them.
-    pub(super) fn list(&self) -> Vec<u8> {
-        let mut xml = Xml::new("ofd:Res", &[("BaseLoc", &"Res")]);
-        if !self.fonts.is_empty() {
-            xml.open("ofd:Fonts", &[]);
-            for (id, _, font) in &self.fonts {
-                let family = font.name.split_once('+').map_or(font.name.as_str(), |(_, family)| family);
-                xml.open("ofd:Font", &[("ID", id), ("FontName", &font.name), ("FamilyName", &family)]);
-                xml.text("ofd:FontFile", &[], &font_file(self.prefix, *id));
-                xml.close("ofd:Font");
-            }
-            xml.close("ofd:Fonts");
-        }
-        if !self.pictures.is_empty() {
-            xml.open("ofd:MultiMedias", &[]);
-            for (id, picture) in &self.pictures {
-                let format = match picture.format {
-                    PictureFormat::Jpeg { .. } => "JPEG",
-                    PictureFormat::Png => "PNG",
-                };
-                xml.open("ofd:MultiMedia", &[("ID", id), ("Type", &"Image"), ("Format", &format)]);
-                xml.text("ofd:MediaFile", &[], &picture_file(*id, picture));
-                xml.close("ofd:MultiMedia");
-            }
-            xml.close("ofd:MultiMedias");
-        }
-        xml.finish("ofd:Res")
+    /// How they are listed.
+    pub(super) fn listed(&self) -> Listed {
+        let fonts = self.fonts.iter().map(|(id, _, font)| (*id, font.name.clone(), font_file(self.prefix, *id)));
+        let format = |picture: &Picture| match picture.format {
+            PictureFormat::Jpeg { .. } => "JPEG",
+            PictureFormat::Png => "PNG",
+        };
+        let pictures = self.pictures.iter().map(|(id, picture)| (*id, format(picture), picture_file(*id, picture)));
+        Listed { fonts: fonts.collect(), pictures: pictures.collect() }
     }
 
     /// The files themselves, below `folder`.
@@ -106,6 +88,42 @@ impl<'a> Resources<'a> {
 
     fn picture(&self, picture: &Arc<Picture>) -> u32 {
         self.pictures.iter().find(|(_, known)| Arc::ptr_eq(known, picture)).expect("gathered from the same items").0
+    }
+}
+
+/// What a list of resources says of them.
+#[derive(Clone)]
+pub(super) struct Listed {
+    /// Identifier, name and file.
+    fonts: Vec<(u32, String, String)>,
+    /// Identifier, format and file.
+    pictures: Vec<(u32, &'static str, String)>,
+}
+
+impl Listed {
+    /// The part that lists them all.
+    pub(super) fn part(all: [&Self; 2]) -> Vec<u8> {
+        let mut xml = Xml::new("ofd:Res", &[("BaseLoc", &"Res")]);
+        if all.iter().any(|listed| !listed.fonts.is_empty()) {
+            xml.open("ofd:Fonts", &[]);
+            for (id, name, file) in all.iter().flat_map(|listed| &listed.fonts) {
+                let family = name.split_once('+').map_or(name.as_str(), |(_, family)| family);
+                xml.open("ofd:Font", &[("ID", id), ("FontName", name), ("FamilyName", &family)]);
+                xml.text("ofd:FontFile", &[], file);
+                xml.close("ofd:Font");
+            }
+            xml.close("ofd:Fonts");
+        }
+        if all.iter().any(|listed| !listed.pictures.is_empty()) {
+            xml.open("ofd:MultiMedias", &[]);
+            for (id, format, file) in all.iter().flat_map(|listed| &listed.pictures) {
+                xml.open("ofd:MultiMedia", &[("ID", id), ("Type", &"Image"), ("Format", format)]);
+                xml.text("ofd:MediaFile", &[], file);
+                xml.close("ofd:MultiMedia");
+            }
+            xml.close("ofd:MultiMedias");
+        }
+        xml.finish("ofd:Res")
     }
 }
 
@@ -280,30 +298,40 @@ impl Units<'_> {
         self.xml.close("ofd:PathObject");
     }
 
-    /// One path for the whole symbol, so that no seam shows between modules; its unit is the module.
+    /// A path for each tile; its unit is the module, its origin the tile's corner. Rows of modules then are few strings that
+    /// recur, which compression finds.
     fn qr(&mut self, qr: &Qr) {
-        let module = |side: Length| side.to_mm() / (qr.symbol.side + 2 * Symbol::QUIET) as f64;
+        const SPELT: [&str; Tile::COLUMNS + 2] = [" 0", " 1", " 2", " 3", " 4", " 5", " 6", " 7", " 8", " 9", " 10", " 11"];
+        let across = (qr.symbol.side + 2 * Symbol::QUIET) as f64;
+        let module = |side: Length| side.to_mm() / across;
         let matrix = format!("{:.7} 0 0 {:.7} 0 0", module(qr.area.w), module(qr.area.h));
-        // Some two thousand corners of a few values: each value is spelt once.
-        let spelt: Vec<String> = (0..=qr.symbol.side).map(|value| format!(" {}", value + Symbol::QUIET)).collect();
-        let id = self.ids.next();
-        self.xml.open(
-            "ofd:PathObject",
-            &[("ID", &id), ("Boundary", &qr.area), ("Name", &qr.alt), ("CTM", &matrix), ("Stroke", &false), ("Fill", &true)],
-        );
-        self.xml.empty("ofd:FillColor", &[("Value", &Value(Rgb::BLACK))]);
-        self.xml.data("ofd:AbbreviatedData", |data| {
-            let mut separator = "";
-            for outline in qr.symbol.outlines() {
-                let mut operator = "M";
-                for (column, row) in outline {
-                    data.extend([separator, operator, &spelt[column], &spelt[row]]);
-                    (separator, operator) = (" ", "L");
-                }
-                data.push_str(" C");
+        let modules = |count: usize, side: Length| side.scaled(count as f64 / across);
+        let (w, h) = (modules(Tile::COLUMNS + 1, qr.area.w), modules(Tile::ROWS + 1, qr.area.h));
+        for (number, tile) in qr.symbol.tiles().enumerate() {
+            let (column, row) = (tile.column + Symbol::QUIET, tile.row + Symbol::QUIET);
+            let boundary = Rect { x: qr.area.x + modules(column, qr.area.w), y: qr.area.y + modules(row, qr.area.h), w, h };
+            let id = self.ids.next();
+            let mut attributes: Vec<(&str, &dyn Display)> =
+                vec![("ID", &id), ("Boundary", &boundary), ("CTM", &matrix), ("Stroke", &false), ("Fill", &true)];
+            if number == 0 {
+                attributes.push(("Name", &qr.alt));
             }
-        });
-        self.xml.close("ofd:PathObject");
+            self.xml.open("ofd:PathObject", &attributes);
+            self.xml.empty("ofd:FillColor", &[("Value", &Value(Rgb::BLACK))]);
+            self.xml.data("ofd:AbbreviatedData", |data| {
+                // A row is one outline: down and up again along each bar, and straight on to the next.
+                for (line, bars) in tile.bars.chunk_by(|one, other| one.0 == other.0).enumerate() {
+                    let mut operator = if line == 0 { "M" } else { " M" };
+                    for &(row, first, end) in bars {
+                        let (top, bottom, left, right) = (SPELT[row], SPELT[row + 1], SPELT[first], SPELT[end]);
+                        data.extend([operator, left, top, " L", left, bottom, " L", right, bottom, " L", right, top]);
+                        operator = " L";
+                    }
+                    data.push_str(" C");
+                }
+            });
+            self.xml.close("ofd:PathObject");
+        }
     }
 
     /// The seal's art, at its place.

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use jiff::tz::TimeZone;
 
 use self::archive::{Packed, Part};
-use self::content::{Ids, Resources, Units};
+use self::content::{Ids, Listed, Resources, Units};
 use self::xml::{NAMESPACE, Xml};
 use super::RenderError;
 use crate::clock::{SHANGHAI, shanghai_date};
@@ -47,6 +47,8 @@ struct Prepared {
     parts: Arc<[Packed<'static>]>,
     /// The same parts as signatures see them.
     entries: Arc<[Entry]>,
+    /// Its resources, which the document lists with its own: some readers know one list only.
+    listed: Arc<Listed>,
     /// The largest identifier in them.
     last_id: u32,
 }
@@ -98,7 +100,7 @@ impl OfdRenderer {
             Part::new("Doc_0/Document.xml", root(document, page_id, ids.last())),
         ];
         let mut rest = vec![
-            Part::new("Doc_0/DocumentRes.xml", resources.list()),
+            Part::new("Doc_0/DocumentRes.xml", Listed::part([&face.listed, &resources.listed()])),
             Part::new("Doc_0/Pages/Page_0/Content.xml", page),
             Part::new("Doc_0/Tags/CustomTag.xml", tags),
         ];
@@ -113,15 +115,13 @@ impl OfdRenderer {
         let resources = Resources::gather("face", &self.fonts, &face.items, &mut ids);
         let mut xml = Xml::new("ofd:Page", &[]);
         self.layer(&mut xml, "Background", &face.items, &resources, &mut ids, false);
-        let mut parts = vec![
-            Part::new("Doc_0/PublicRes.xml", resources.list()),
-            Part::new("Doc_0/TPLS/TPL_0/Content.xml", xml.finish("ofd:Page")),
-            Part::new("Doc_0/Tags/CustomTags.xml", custom_tags()),
-        ];
+        let mut parts =
+            vec![Part::new("Doc_0/TPLS/TPL_0/Content.xml", xml.finish("ofd:Page")), Part::new("Doc_0/Tags/CustomTags.xml", custom_tags())];
+        let listed = Arc::new(resources.listed());
         parts.extend(resources.into_files("Doc_0/Res"));
         let entries = parts.iter().map(Part::entry).collect();
         let parts = parts.into_iter().map(|part| part.pack(Effort::Best).into_owned()).collect();
-        Prepared { parts, entries, last_id: ids.last() }
+        Prepared { parts, entries, listed, last_id: ids.last() }
     }
 
     /// The page's content, and the units that each of its items became.
@@ -216,7 +216,6 @@ fn root(document: &Document, page_id: u32, last_id: u32) -> Vec<u8> {
     xml.open("ofd:CommonData", &[]);
     xml.text("ofd:MaxUnitID", &[], &last_id.to_string());
     area(&mut xml, "ofd:PageArea", document);
-    xml.text("ofd:PublicRes", &[], "PublicRes.xml");
     xml.text("ofd:DocumentRes", &[], "DocumentRes.xml");
     xml.empty("ofd:TemplatePage", &[("ID", &TEMPLATE), ("ZOrder", &"Background"), ("BaseLoc", &"TPLS/TPL_0/Content.xml")]);
     xml.close("ofd:CommonData");

@@ -146,7 +146,6 @@ fn the_parts_come_in_order() {
     let expected = [
         "OFD.xml",
         "Doc_0/Document.xml",
-        "Doc_0/PublicRes.xml",
         "Doc_0/TPLS/TPL_0/Content.xml",
         "Doc_0/Tags/CustomTags.xml",
         "Doc_0/Res/face_2.ttf",
@@ -236,7 +235,7 @@ fn every_location_leads_to_a_part() {
         let base = all[0].attributes.get("BaseLoc").cloned();
         for element in &all {
             let location = match element.name.as_str() {
-                "DocRoot" | "PublicRes" | "DocumentRes" | "FileLoc" | "FontFile" | "MediaFile" => element.text.clone(),
+                "DocRoot" | "DocumentRes" | "FileLoc" | "FontFile" | "MediaFile" => element.text.clone(),
                 "Attachments" | "CustomTags" if !element.text.is_empty() => element.text.clone(),
                 "TemplatePage" | "Page" if element.attributes.contains_key("BaseLoc") => element.attributes["BaseLoc"].clone(),
                 _ => continue,
@@ -421,20 +420,37 @@ fn strokes_lie_inside_their_boundary_and_colours_keep_their_alpha() {
 }
 
 #[test]
-fn the_symbol_is_one_path_in_units_of_a_module() {
+fn the_symbol_is_a_path_for_each_tile_in_units_of_a_module() {
     let fonts = fonts();
     let document = document(&fonts);
     let parts = parts(&rendered(&fonts, &document));
     let all = elements(part(&parts, "Doc_0/Pages/Page_0/Content.xml"));
-    let at = all.iter().position(|element| element.attributes.get("Name").is_some_and(|name| name == "二维码")).unwrap();
-    let data = &all[at].child(&all[at + 1..], "AbbreviatedData").text;
-    let outline = |outline: Vec<(usize, usize)>| -> String {
-        let corners: Vec<String> = outline.into_iter().map(|(x, y)| format!("{} {}", x + 4, y + 4)).collect();
-        format!("M {} C", corners.join(" L "))
-    };
-    let outlines: Vec<String> = specimen::symbol().outlines().into_iter().map(outline).collect();
-    assert_eq!(*data, outlines.join(" "));
-    assert_eq!(all[at].attributes["CTM"], "0.5087719 0 0 0.5087719 0 0");
+    let first = all.iter().position(|element| element.attributes.get("Name").is_some_and(|name| name == "二维码")).unwrap();
+    let symbol = specimen::symbol();
+    // 29 mm are 57 modules with the quiet zone.
+    let module = 29.0 / 57.0;
+    let mut drawn = vec![false; symbol.side * symbol.side];
+    let paths: Vec<usize> = (first..all.len()).filter(|&at| all[at].name == "PathObject").take(symbol.tiles().count()).collect();
+    for at in paths {
+        assert_eq!(all[at].attributes["CTM"], "0.5087719 0 0 0.5087719 0 0");
+        let corner = numbers(&all[at].attributes["Boundary"]);
+        let [column, row] = [(corner[0] - 21.2) / module, (corner[1] - 236.7) / module].map(|modules| modules - 4.0);
+        assert!((column - column.round()).abs() < 0.002 && (row - row.round()).abs() < 0.002, "{corner:?}");
+        assert!(corner[2] > 10.99 * module && corner[3] > 7.99 * module, "{corner:?}");
+        let data = &all[at].child(&all[at + 1..], "AbbreviatedData").text;
+        for outline in data.split_terminator(" C") {
+            let corners: Vec<usize> = outline.split([' ', 'M', 'L']).filter_map(|word| word.parse().ok()).collect();
+            // Left and top, left and bottom, right and bottom, right and top.
+            for bar in corners.chunks(8) {
+                let [left, top, right, bottom] = [bar[0], bar[1], bar[4], bar[5]];
+                assert_eq!(bar, [left, top, left, bottom, right, bottom, right, top]);
+                assert_eq!(bottom, top + 1);
+                let line = (row.round() as usize + top) * symbol.side + column.round() as usize;
+                drawn[line + left..line + right].fill(true);
+            }
+        }
+    }
+    assert_eq!(drawn, symbol.dark);
 }
 
 #[test]

@@ -11,12 +11,12 @@ pub(super) type Packed = [u8; 32];
 
 static KNOWN: LazyLock<RwLock<HashMap<Packed, [u8; 32]>>> = LazyLock::new(RwLock::default);
 
-/// An installation has some hundreds: six for each type, and its seals.
+/// An installation has some hundreds: five for each type, and its seals.
 const MOST_KNOWN: usize = 4000;
 
 /// The number of an entry that many files share: of the face, or a seal.
 pub(super) fn packed(name: &str, header: &[u8], data: &[u8]) -> Option<Packed> {
-    let of_the_face = ["Doc_0/TPLS/", "Doc_0/Res/face_", "Doc_0/PublicRes.xml", "Doc_0/Tags/CustomTags.xml"];
+    let of_the_face = ["Doc_0/TPLS/", "Doc_0/Res/face_", "Doc_0/Tags/CustomTags.xml"];
     let is_shared = name.ends_with("/Seal.esl") || of_the_face.iter().any(|start| name.starts_with(start));
     is_shared.then(|| Sha256::new().chain_update(header).chain_update(data).finalize().into())
 }
