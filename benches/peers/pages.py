@@ -17,9 +17,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-import pyhanko
 import reportlab
 import segno
 import typst
@@ -252,7 +252,7 @@ def main() -> None:
     for file, name, make in (
         ("typst", f"typst {typst.__version__}, unsigned", with_typst()),
         ("reportlab", f"reportlab {reportlab.__version__}, unsigned", with_reportlab()),
-        ("pyhanko", f"… and pyHanko {pyhanko.__version__}, signed", with_pyhanko(folder)),
+        ("pyhanko", f"… and pyHanko {version('pyHanko')}, signed", with_pyhanko(folder)),
         ("weasyprint", f"WeasyPrint {weasyprint.__version__}, unsigned", with_weasyprint()),
     ):
         (folder / f"{file}.pdf").write_bytes(specimen := make(0))
