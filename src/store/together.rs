@@ -2,6 +2,7 @@
 //! comes while the register is being written goes into the next transaction, all of it together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -65,7 +66,12 @@ pub(super) struct Together {
     database: Arc<Database>,
     index_key: IndexKey,
     waiting: Mutex<Waiting>,
+    /// When answers that are no longer kept were last taken out, in seconds since 1970.
+    swept: AtomicI64,
 }
+
+/// Seconds between two sweeps of answers.
+const SWEPT_EVERY: u64 = 60;
 
 impl Step {
     pub fn new(act: &Act<'_>, deed: What) -> Self {
@@ -82,7 +88,7 @@ impl Step {
 
 impl Together {
     pub fn new(database: Arc<Database>, index_key: IndexKey) -> Arc<Self> {
-        Arc::new(Self { database, index_key, waiting: Mutex::default() })
+        Arc::new(Self { database, index_key, waiting: Mutex::default(), swept: AtomicI64::default() })
     }
 
     /// Takes the step with all others that wait. Goes on to its end whether or not the caller waits for it.
@@ -98,6 +104,16 @@ impl Together {
         }
         // Without an answer only when writing has panicked or the program ends.
         answer.await.unwrap_or_else(|_| Err(StoreError::corrupt("register", "it could not be written")))
+    }
+
+    /// Whether it is time to take out answers that are no longer kept: seldom, since it is a round trip to the database.
+    fn sweeps(&self, now: Timestamp) -> bool {
+        let now = now.as_second();
+        let due = now.abs_diff(self.swept.load(Ordering::Relaxed)) >= SWEPT_EVERY;
+        if due {
+            self.swept.store(now, Ordering::Relaxed);
+        }
+        due
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -139,14 +155,13 @@ impl Writing {
     /// All in one transaction. Where a step does not let it come to its end each has its own, so that none fails for
     /// another's sake.
     async fn write(&self, steps: &[Step]) -> Vec<Answer> {
-        let Together { database, index_key, .. } = &*self.0;
-        match write(database, *index_key, steps).await {
+        match write(&self.0, steps).await {
             Ok(answers) => answers,
             Err(NotWritten { cause, undone: true }) if steps.len() > 1 => {
                 tracing::warn!(%cause, steps = steps.len(), "could not be written together; now one by one");
                 let mut answers = Vec::with_capacity(steps.len());
                 for step in steps {
-                    let alone = write(database, *index_key, std::slice::from_ref(step)).await;
+                    let alone = write(&self.0, std::slice::from_ref(step)).await;
                     answers.extend(alone.unwrap_or_else(|NotWritten { cause, .. }| vec![Err(cause)]));
                 }
                 answers
@@ -168,10 +183,10 @@ struct NotWritten {
 }
 
 /// An answer for each step, in their order; what a step is refused for says nothing of the others.
-async fn write(database: &Database, index_key: IndexKey, steps: &[Step]) -> Result<Vec<Answer>, NotWritten> {
+async fn write(together: &Together, steps: &[Step]) -> Result<Vec<Answer>, NotWritten> {
     let failed = |cause| NotWritten { cause, undone: false };
-    let mut tx = database.write().await.map_err(failed)?;
-    let mut written = take_all(&mut tx, index_key, steps).await.map_err(|cause| NotWritten { cause, undone: true })?;
+    let mut tx = together.database.write().await.map_err(failed)?;
+    let mut written = take_all(&mut tx, together, steps).await.map_err(|cause| NotWritten { cause, undone: true })?;
     let mark = tx.committed().await.map_err(failed)?;
     let answer = |step| {
         let written = written.remove(&step).unwrap_or_else(|| Err(StoreError::corrupt("step", "nothing was written")));
@@ -180,9 +195,9 @@ async fn write(database: &Database, index_key: IndexKey, steps: &[Step]) -> Resu
     Ok((0..steps.len()).map(answer).collect())
 }
 
-async fn take_all(tx: &mut Tx, index_key: IndexKey, steps: &[Step]) -> Result<Outcomes, StoreError> {
+async fn take_all(tx: &mut Tx, together: &Together, steps: &[Step]) -> Result<Outcomes, StoreError> {
     let (mut outcomes, mut insertions, mut acts) = (HashMap::with_capacity(steps.len()), Vec::new(), Vec::new());
-    let recorded = record(tx, index_key, steps, &mut outcomes, &mut insertions).await?;
+    let recorded = record(tx, together, steps, &mut outcomes, &mut insertions).await?;
     acts.extend(recorded.iter().map(|(act, id, statement)| {
         let deed = Deed { after: Some(statement.clone()), ..Deed::of("annotation.record", id) };
         (*act, vec![deed])
@@ -214,7 +229,7 @@ struct State {
 /// Gives the act, the id and the statement's digest of each annotation that is new.
 async fn record<'s>(
     tx: &mut Tx,
-    index_key: IndexKey,
+    together: &Together,
     steps: &'s [Step],
     outcomes: &mut Outcomes,
     insertions: &mut Vec<Insertion>,
@@ -263,7 +278,7 @@ async fn record<'s>(
             }
         }
         state.made += 1;
-        let annotation = draft.clone().numbered(index_key, state.made, status_index)?;
+        let annotation = draft.clone().numbered(together.index_key, state.made, status_index)?;
         status_index += 1;
         *tally.entry((day, state.licence_type.clone())).or_default() += 1;
         rows.push(annotation.row(state.entry));
@@ -279,8 +294,10 @@ async fn record<'s>(
     let tally = tally.into_iter().map(|((day, licence_type), count)| values![day, licence_type, "issued", count]);
     insertions.push(Insertion { into: TALLY, rows: tally.collect(), conflict: TALLIED });
     if !kept.is_empty() {
-        let kept_since = latest.saturating_sub(KEPT_HOURS.hours()).expect("hours are no calendar unit");
-        tx.run("DELETE FROM idempotency WHERE at < $1", values![kept_since]).await?;
+        if together.sweeps(latest) {
+            let kept_since = latest.saturating_sub(KEPT_HOURS.hours()).expect("hours are no calendar unit");
+            tx.run("DELETE FROM idempotency WHERE at < $1", values![kept_since]).await?;
+        }
         insertions.push(Insertion::new("INSERT INTO idempotency (actor, key, request, answer, at)", kept));
     }
     Ok(recorded)

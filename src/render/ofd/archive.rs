@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::num::TryFromIntError;
 
 use crate::deflate::{self, Effort};
+use crate::record::{Picture, PictureFormat};
 use crate::sign::ofd::Entry;
 
 /// One file in the package.
@@ -12,6 +13,8 @@ pub(super) struct Part<'a> {
     pub(super) name: Cow<'a, str>,
     /// Its content before compression.
     pub(super) bytes: Cow<'a, [u8]>,
+    /// How it is packed, where that is known: deflated, or as it is.
+    known: Option<&'a [u8]>,
 }
 
 /// A part as it lies in the container.
@@ -26,7 +29,16 @@ pub(super) struct Packed<'a> {
 
 impl<'a> Part<'a> {
     pub(super) fn new(name: impl Into<Cow<'a, str>>, bytes: impl Into<Cow<'a, [u8]>>) -> Self {
-        Self { name: name.into(), bytes: bytes.into() }
+        Self { name: name.into(), bytes: bytes.into(), known: None }
+    }
+
+    /// A picture's file. A PNG is deflated inside already; a JPEG leaves a twentieth.
+    pub(super) fn picture(name: String, picture: &'a Picture) -> Self {
+        let known = match picture.format {
+            PictureFormat::Jpeg { .. } => picture.deflated(),
+            PictureFormat::Png => &*picture.bytes,
+        };
+        Self { known: Some(known), ..Self::new(name, &*picture.bytes) }
     }
 
     /// As a signature sees it.
@@ -36,11 +48,11 @@ impl<'a> Part<'a> {
 
     /// Deflated, unless that would make it larger.
     pub(super) fn pack(self, effort: Effort) -> Packed<'a> {
-        let Self { name, bytes } = self;
+        let Self { name, bytes, known } = self;
         let (size, crc) = (bytes.len(), deflate::crc32(&bytes));
-        // A PNG is deflated inside already; a JPEG leaves a twentieth.
-        let smaller = (!name.ends_with(".png")).then(|| deflate::bare(&bytes, effort)).filter(|data| data.len() < size);
-        Packed { deflated: smaller.is_some(), data: smaller.map_or(bytes, Cow::Owned), name, size, crc }
+        let packed = known.map_or_else(|| Cow::Owned(deflate::bare(&bytes, effort)), Cow::Borrowed);
+        let deflated = packed.len() < size;
+        Packed { data: if deflated { packed } else { bytes }, deflated, name, size, crc }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a page shows, as graphic units: text, pictures, paths, QR symbols and seals (GB/T 33190-2016 8.5, 9, 10 and 11).
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::ops::Range;
@@ -77,9 +76,9 @@ impl<'a> Resources<'a> {
     /// The files themselves, below `folder`.
     pub(super) fn into_files(self, folder: &str) -> impl Iterator<Item = Part<'a>> {
         let prefix = self.prefix;
-        let fonts = self.fonts.into_iter().map(move |(id, _, font)| (font_file(prefix, id), Cow::Owned(font.data)));
-        let pictures = self.pictures.into_iter().map(|(id, picture)| (picture_file(id, picture), Cow::Borrowed(&*picture.bytes)));
-        fonts.chain(pictures).map(move |(name, bytes)| Part::new(format!("{folder}/{name}"), bytes))
+        let fonts = self.fonts.into_iter().map(move |(id, _, font)| Part::new(format!("{folder}/{}", font_file(prefix, id)), font.data));
+        let pictures = self.pictures.into_iter();
+        fonts.chain(pictures.map(move |(id, picture)| Part::picture(format!("{folder}/{}", picture_file(id, picture)), picture)))
     }
 
     fn font(&self, id: FontId) -> &(u32, FontId, Subset) {
