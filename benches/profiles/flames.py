@@ -124,9 +124,9 @@ def folded(data: Path) -> tuple[int, dict]:
         if not names:
             continue
         samples += 1
-        # From the outside in; the innermost is told whatever it is.
         inside = next((at for at, name in reversed(list(enumerate(names))) if KERNEL.search(name)), None)
         names = names if inside is None else ["kernel", *names[inside + 1 :]]
+        # From the outside in; the innermost is told whatever it is.
         path = [name for name in names[:0:-1] if not PASSING.search(name)] + names[:1]
         below = tree
         for name in path:

@@ -113,7 +113,7 @@ fn bound(sql: impl Into<String>, values: Vec<Value>) -> Query {
 }
 
 /// Does what changes nothing yet, again where a connection that rested in the pool turns out to be gone: after a restart of
-/// the server all of them are, and nobody is to be told of it.
+/// the server all of them are, and nobody who only looks something up is to be told of it.
 async fn lasting<T, F: Future<Output = sqlx::Result<T>>>(attempt: impl Fn() -> F) -> sqlx::Result<T> {
     for _ in 0..CONNECTIONS {
         match attempt().await {
