@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 use super::connection::{PATIENCE, Patient, Peer};
@@ -14,6 +15,9 @@ const DRAIN: Duration = Duration::from_secs(30);
 
 /// How long background work waits after a fault.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// How often answers under idempotency keys that are no longer kept are taken out.
+const TIDIED_EVERY: Duration = Duration::from_secs(3600);
 
 /// Serves until `stop`, then finishes what has begun.
 pub async fn serve(app: App, listener: TcpListener, metrics: TcpListener, stop: impl Future<Output = ()>) -> std::io::Result<()> {
@@ -38,9 +42,9 @@ pub async fn serve(app: App, listener: TcpListener, metrics: TcpListener, stop: 
     })
 }
 
-/// What is done beside requests: bulk jobs, and the signatures that a crash has left out.
+/// What is done beside requests: bulk jobs, the signatures that a crash has left out, and old answers taken out.
 async fn work(app: App) {
-    let mut pause = Duration::ZERO;
+    let (mut pause, mut tidied) = (Duration::ZERO, None::<Instant>);
     loop {
         tokio::select! {
             () = app.stopped() => return,
@@ -48,6 +52,12 @@ async fn work(app: App) {
         }
         if let Err(cause) = app.register.finish().await {
             tracing::error!(%cause, "signatures that are missing cannot be made");
+        }
+        if tidied.is_none_or(|at| at.elapsed() >= TIDIED_EVERY) {
+            tidied = Some(Instant::now());
+            if let Err(cause) = app.register.store.forget_answers(Timestamp::now()).await {
+                tracing::error!(%cause, "answers that are no longer kept cannot be taken out");
+            }
         }
         pause = app.register.step_jobs().await.unwrap_or_else(|cause| {
             tracing::error!(%cause, "a job cannot go on");

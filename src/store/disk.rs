@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Instant;
 
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, PgPool};
@@ -58,7 +59,13 @@ struct Session {
     /// The number of the present session; none while there is none.
     number: AtomicU64,
     last: Mutex<(u64, Option<PgConnection>)>,
+    /// When it last answered, in milliseconds since `since`.
+    answered: AtomicU64,
+    since: Instant,
 }
+
+/// After this rest, in milliseconds, it is asked whether it is still there before anybody relies on it.
+const RESTED: u64 = 1000;
 
 /// SQLite's write-ahead log. With `synchronous = normal` SQLite leaves it to us to bring it to the disk.
 struct Wal {
@@ -80,7 +87,8 @@ impl Disk {
 
     /// For a server whose transactions do not wait for its disk.
     pub fn postgres(pool: PgPool) -> Self {
-        Self::new(Log::Postgres(Session { pool, number: AtomicU64::new(NONE), last: Mutex::new((NONE, None)) }))
+        let (number, last) = (AtomicU64::new(NONE), Mutex::new((NONE, None)));
+        Self::new(Log::Postgres(Session { pool, number, last, answered: AtomicU64::new(0), since: Instant::now() }))
     }
 
     fn new(log: Log) -> Self {
@@ -137,22 +145,38 @@ impl Log {
 impl Session {
     /// The number of the present session, which is begun when there is none.
     async fn number(&self) -> Result<u64, StoreError> {
-        match self.number.load(SeqCst) {
-            NONE => self.begin(&mut *self.last.lock().await).await,
-            number => Ok(number),
-        }
+        let number = self.number.load(SeqCst);
+        if number != NONE && !self.has_rested() { Ok(number) } else { self.awake().await }
     }
 
-    async fn begin(&self, last: &mut (u64, Option<PgConnection>)) -> Result<u64, StoreError> {
-        while last.1.is_none() {
-            // Those that rest in the pool may have ended with the server.
-            let mut connection = self.pool.acquire().await?.detach();
-            if connection.ping().await.is_ok() {
-                *last = (last.0 + 1, Some(connection));
-                self.number.store(last.0, SeqCst);
+    fn now(&self) -> u64 {
+        self.since.elapsed().as_millis() as u64
+    }
+
+    fn has_rested(&self) -> bool {
+        self.now() >= self.answered.load(SeqCst) + RESTED
+    }
+
+    /// The number of a session that answers. One that rested may have ended with the server, and so may those in the pool.
+    async fn awake(&self) -> Result<u64, StoreError> {
+        let mut last = self.last.lock().await;
+        let (number, connection) = &mut *last;
+        if self.has_rested()
+            && let Some(mut rested) = connection.take()
+            && rested.ping().await.is_ok()
+        {
+            self.answered.store(self.now(), SeqCst);
+            *connection = Some(rested);
+        }
+        while connection.is_none() {
+            let mut other = self.pool.acquire().await?.detach();
+            if other.ping().await.is_ok() {
+                (*number, *connection) = (*number + 1, Some(other));
+                self.answered.store(self.now(), SeqCst);
+                self.number.store(*number, SeqCst);
             }
         }
-        Ok(last.0)
+        Ok(*number)
     }
 
     async fn flush(&self) -> Result<u64, StoreError> {
@@ -165,6 +189,7 @@ impl Session {
             last.1 = None;
             return Err(cause.into());
         }
+        self.answered.store(self.now(), SeqCst);
         Ok(*number)
     }
 }
@@ -234,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_committed_before_the_server_fell_is_not_vouched_for_afterwards() {
+    async fn what_was_committed_before_the_server_fell_is_not_vouched_for_afterwards_and_what_is_new_is() {
         let Some(mut server) = postgres::Server::start() else { return };
         let address = server.fresh();
         sqlx::Postgres::create_database(&address).await.unwrap();
@@ -246,6 +271,11 @@ mod tests {
         // Others have found the server again meanwhile.
         while sqlx::query("SELECT 1").execute(&pool).await.is_err() {}
         assert!(before.reached().await.is_err());
+        disk.mark().await.unwrap().reached().await.unwrap();
+
+        // One that has rested meanwhile is looked at before anybody relies on it.
+        server.restart();
+        tokio::time::sleep(std::time::Duration::from_millis(RESTED)).await;
         disk.mark().await.unwrap().reached().await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Doing a thing once: the answer under an idempotency key is kept in the transaction that earned it.
 
-use jiff::ToSpan as _;
+use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -8,7 +8,7 @@ use super::sql::{Row, Tx, values};
 use super::{Act, Once, Store, StoreError};
 
 /// How long an answer is kept; clients that retry do so within minutes.
-pub(super) const KEPT_HOURS: i64 = 48;
+const KEPT_HOURS: i64 = 48;
 
 /// A change that has begun.
 pub(super) enum Begun<T> {
@@ -38,6 +38,15 @@ impl Store {
         tx.settled().await?;
         answer(&row, &once).map(Begun::Before)
     }
+
+    /// Takes out the answers that are no longer kept.
+    pub async fn forget_answers(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let kept_since = now.saturating_sub(KEPT_HOURS.hours()).expect("hours are no calendar unit");
+        let mut tx = self.database.write().await?;
+        let forgotten = tx.run("DELETE FROM idempotency WHERE at < $1", values![kept_since]).await?;
+        tx.commit().await?;
+        Ok(forgotten)
+    }
 }
 
 const KEPT: &str = "SELECT request, answer FROM idempotency WHERE actor = $1 AND key = $2";
@@ -56,8 +65,6 @@ impl Tx {
     /// Ends a change with its answer: both are kept, or neither.
     pub(super) async fn done<T: Serialize>(mut self, act: &Act<'_>, answer: T) -> Result<T, StoreError> {
         if let Some(once) = act.once {
-            let kept_since = act.at.saturating_sub(KEPT_HOURS.hours()).expect("hours are no calendar unit");
-            self.run("DELETE FROM idempotency WHERE at < $1", values![kept_since]).await?;
             let bytes = serde_json::to_vec(&answer).map_err(|e| StoreError::corrupt("idempotency.answer", e))?;
             let sql = "INSERT INTO idempotency (actor, key, request, answer, at) VALUES ($1, $2, $3, $4, $5)";
             self.run(sql, values![act.actor, once.key, once.request, bytes, act.at]).await?;

@@ -2,17 +2,15 @@
 //! comes while the register is being written goes into the next transaction, all of it together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use jiff::ToSpan as _;
 use tokio::sync::oneshot;
 
 use super::annotations::{IssuedFile, PUT_ANNOTATION, Signed, Signing};
 use super::audit::Deed;
 use super::disk::Mark;
-use super::once::{KEPT_HOURS, same_request};
+use super::once::same_request;
 use super::search::{TALLIED, TALLY};
 use super::sql::{Database, Insertion, Tx, Value, padded, placeholders, values};
 use super::{Act, Annotation, IndexKey, Once, StoreError, status_of};
@@ -66,12 +64,7 @@ pub(super) struct Together {
     database: Arc<Database>,
     index_key: IndexKey,
     waiting: Mutex<Waiting>,
-    /// When answers that are no longer kept were last taken out, in seconds since 1970.
-    swept: AtomicI64,
 }
-
-/// Seconds between two sweeps of answers.
-const SWEPT_EVERY: u64 = 60;
 
 impl Step {
     pub fn new(act: &Act<'_>, deed: What) -> Self {
@@ -88,7 +81,7 @@ impl Step {
 
 impl Together {
     pub fn new(database: Arc<Database>, index_key: IndexKey) -> Arc<Self> {
-        Arc::new(Self { database, index_key, waiting: Mutex::default(), swept: AtomicI64::default() })
+        Arc::new(Self { database, index_key, waiting: Mutex::default() })
     }
 
     /// Takes the step with all others that wait. Goes on to its end whether or not the caller waits for it.
@@ -104,16 +97,6 @@ impl Together {
         }
         // Without an answer only when writing has panicked or the program ends.
         answer.await.unwrap_or_else(|_| Err(StoreError::corrupt("register", "it could not be written")))
-    }
-
-    /// Whether it is time to take out answers that are no longer kept: seldom, since it is a round trip to the database.
-    fn sweeps(&self, now: Timestamp) -> bool {
-        let now = now.as_second();
-        let due = now.abs_diff(self.swept.load(Ordering::Relaxed)) >= SWEPT_EVERY;
-        if due {
-            self.swept.store(now, Ordering::Relaxed);
-        }
-        due
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -241,8 +224,9 @@ async fn record<'s>(
             _ => None,
         })
         .collect();
-    let Some((_, latest, ..)) = wanted.last() else { return Ok(Vec::new()) };
-    let latest = latest.at;
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut before = before(tx, wanted.iter().filter_map(|(_, act, ..)| Some((act.actor, act.once?.key)))).await?;
     let (mut states, mut status_index) = states(tx, wanted.iter().map(|(_, _, draft, _)| draft.licence.as_str()).collect()).await?;
 
@@ -293,13 +277,7 @@ async fn record<'s>(
     insertions.push(Insertion::new(PUT_ANNOTATION, rows));
     let tally = tally.into_iter().map(|((day, licence_type), count)| values![day, licence_type, "issued", count]);
     insertions.push(Insertion { into: TALLY, rows: tally.collect(), conflict: TALLIED });
-    if !kept.is_empty() {
-        if together.sweeps(latest) {
-            let kept_since = latest.saturating_sub(KEPT_HOURS.hours()).expect("hours are no calendar unit");
-            tx.run("DELETE FROM idempotency WHERE at < $1", values![kept_since]).await?;
-        }
-        insertions.push(Insertion::new("INSERT INTO idempotency (actor, key, request, answer, at)", kept));
-    }
+    insertions.push(Insertion::new("INSERT INTO idempotency (actor, key, request, answer, at)", kept));
     Ok(recorded)
 }
 
