@@ -5,9 +5,9 @@ usage: simplify.py TOLERANCE FONT OUT [FONT OUT]...
 
 Neighbouring pieces of a smooth outline become one line or one quadratic curve where that stays within TOLERANCE units of
 both, and points come to lie on a grid of GRID units. At 1000 units to the em and 16 pt, a unit is 5.6 micrometres: together
-less than a dot at 600 dpi. The contours of a glyph then follow one another where the step to the next is short to write.
-Only `glyf`, `loca` and what counts or bounds points change; advances stay. The result depends on the font, the tolerance
-and this script only.
+less than a dot at 600 dpi. What the grid measures then becomes the unit, of which an em has 250, so that hardly a step from
+point to point takes more than a byte. The contours of a glyph follow one another where the step to the next is short to
+write. The result depends on the font, the tolerance and this script only.
 """
 import math
 import sys
@@ -16,6 +16,7 @@ from itertools import accumulate
 
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
+from fontTools.ttLib.scaleUpem import scale_upem
 from fontTools.ttLib.tables._g_l_y_f import GlyphCoordinates
 
 GRID = 4
@@ -166,18 +167,21 @@ def arranged(glyph):
 def main(tolerance, files):
     for source, target in zip(files[::2], files[1::2]):
         font = TTFont(source, recalcTimestamp=False)
-        glyf, hmtx = font['glyf'], font['hmtx']
+        glyf = font['glyf']
         before = after = 0
         for name in font.getGlyphOrder():
             glyph = glyf[name]
             if glyph.numberOfContours <= 0:
                 continue
             before += len(glyph.coordinates)
-            glyph = arranged(redrawn([simplified(contour, tolerance) for contour in pieces(glyph, glyf)]))
+            glyf[name] = redrawn([simplified(contour, tolerance) for contour in pieces(glyph, glyf)])
+            after += len(glyf[name].coordinates) if glyf[name].numberOfContours > 0 else 0
+        scale_upem(font, font['head'].unitsPerEm // GRID)
+        hmtx = font['hmtx']
+        for name in font.getGlyphOrder():
+            glyph = glyf[name] = arranged(glyf[name])
             glyph.recalcBounds(glyf)
-            glyf[name] = glyph
             hmtx[name] = (hmtx[name][0], getattr(glyph, 'xMin', 0))
-            after += len(glyph.coordinates) if glyph.numberOfContours > 0 else 0
         font.save(target)
         print(f'{source}: {before} points, now {after}')
 

@@ -1,40 +1,53 @@
 //! TrueType subsets: just the glyphs that a document uses, copied out of tables that were found once.
 
+use std::ops::Range;
+
 use skrifa::raw::types::Tag;
 use skrifa::{FontRef, raw::TableProvider};
 
 use super::Font;
 
 /// A font with only some glyphs.
+#[derive(Clone)]
 pub struct Subset {
     /// PostScript and family name, subset tag first: `ABCDEF+CertpressHei`.
     pub name: String,
     /// The font file.
     pub data: Vec<u8>,
-    /// Glyph ids of the whole font in the subset's order: index 0 is .notdef, then as given, then parts of composites.
+    /// Glyph ids of the whole font in the subset's order: index 0 is .notdef, then those asked for, then parts of composites.
     pub glyphs: Vec<u16>,
-    /// How many of `glyphs`, .notdef not counted, were asked for: these ascend.
-    asked: usize,
+    /// Where in `glyphs` those are that were asked for, at first and later: each time they ascend.
+    asked: Vec<Range<usize>>,
+    /// What was asked for: code points and glyph ids of the whole font, ascending.
+    codes: Vec<(u32, u16)>,
 }
 
 impl Subset {
     /// A glyph's index in the subset.
     pub fn index(&self, glyph: u16) -> Option<u16> {
-        if glyph == 0 {
-            return Some(0);
-        }
-        self.glyphs[1..=self.asked].binary_search(&glyph).ok().map(|i| i as u16 + 1)
+        index(&self.glyphs, &self.asked, glyph)
     }
+}
+
+fn index(glyphs: &[u16], asked: &[Range<usize>], glyph: u16) -> Option<u16> {
+    let among = |range: &Range<usize>| glyphs[range.clone()].binary_search(&glyph).ok().map(|i| range.start + i);
+    let found = asked.iter().find_map(among).or_else(|| glyphs.iter().position(|&other| other == glyph))?;
+    Some(found as u16)
 }
 
 /// Copies the glyphs of `chars` (character and glyph id, in any order) into a font of its own.
 pub fn subset(font: &Font, chars: &[(char, u16)]) -> Subset {
-    font.tables.subset(&font.name, chars, true)
+    font.tables.subset(&font.name, None, chars, true)
+}
+
+/// A subset with more characters, in which the glyphs that it has keep their indexes.
+pub fn extended(font: &Font, subset: &Subset, chars: &[(char, u16)]) -> Subset {
+    font.tables.subset(&font.name, Some(subset), chars, true)
 }
 
 /// The same without what a PDF says itself: characters, names, style (ISO 32000-1 table 126).
 pub fn program(font: &Font, chars: &[(char, u16)]) -> Subset {
-    font.tables.subset(&font.name, chars, false)
+    font.tables.subset(&font.name, None, chars, false)
 }
 
 /// Where the tables lie that a subset is copied from. Hinting and layout tables are left behind.
@@ -129,16 +142,14 @@ impl Tables {
         if glyph < self.glyph_count { self.place(glyph).unwrap_or_default() } else { &[] }
     }
 
-    /// `whole` with the tables that a reader of the file alone needs.
-    fn subset(&self, name: &str, chars: &[(char, u16)], whole: bool) -> Subset {
+    /// After the glyphs of the subset `first`; `whole` with the tables that a reader of the file alone needs.
+    fn subset(&self, name: &str, first: Option<&Subset>, chars: &[(char, u16)], whole: bool) -> Subset {
         let mut codes: Vec<(u32, u16)> = chars.iter().map(|&(ch, glyph)| (u32::from(ch), glyph)).collect();
+        codes.extend(first.into_iter().flat_map(|first| &first.codes));
         codes.sort_unstable();
         codes.dedup();
-        let (glyphs, asked) = self.closure(&codes);
-        let index = |glyph: u16| match glyphs[1..=asked].binary_search(&glyph) {
-            Ok(i) => i as u16 + 1,
-            Err(_) => glyphs.iter().position(|&g| g == glyph).unwrap_or(0) as u16,
-        };
+        let (glyphs, asked) = self.closure(first, &codes);
+        let index = |glyph: u16| index(&glyphs, &asked, glyph).unwrap_or(0);
         let name = format!("{}+{name}", self.tag(&codes));
 
         let outlines: usize = glyphs.iter().map(|&g| self.glyph(g).len() + 3).sum();
@@ -216,16 +227,18 @@ impl Tables {
                 out.extend_from_slice(&self.post.unwrap_or(&[0; POST])[4..]);
             });
         }
-        Subset { name, data: file.finish(), glyphs, asked }
+        Subset { name, data: file.finish(), glyphs, asked, codes }
     }
 
-    /// All glyphs of the subset in their order, and how many of them were asked for.
-    fn closure(&self, codes: &[(u32, u16)]) -> (Vec<u16>, usize) {
-        let mut glyphs: Vec<u16> = std::iter::once(0).chain(codes.iter().map(|&(_, glyph)| glyph)).collect();
-        glyphs.sort_unstable();
-        glyphs.dedup();
-        let asked = glyphs.len() - 1;
-        let mut done = 0;
+    /// All glyphs of the subset in their order, and which of them were asked for.
+    fn closure(&self, first: Option<&Subset>, codes: &[(u32, u16)]) -> (Vec<u16>, Vec<Range<usize>>) {
+        let (mut glyphs, mut asked) = first.map_or((vec![0], Vec::new()), |first| (first.glyphs.clone(), first.asked.clone()));
+        let mut done = glyphs.len();
+        let mut more: Vec<u16> = codes.iter().map(|&(_, glyph)| glyph).filter(|&glyph| index(&glyphs, &asked, glyph).is_none()).collect();
+        more.sort_unstable();
+        more.dedup();
+        glyphs.append(&mut more);
+        asked.push(done..glyphs.len());
         while let Some(&glyph) = glyphs.get(done) {
             for part in Parts::of(self.glyph(glyph)) {
                 if !glyphs.contains(&part.glyph) && part.glyph < self.glyph_count {
@@ -362,10 +375,10 @@ fn code_ranges(map: &[(u32, u16)]) -> Vec<(u32, u32, u16)> {
 /// Format 4 for the Basic Multilingual Plane, and format 12 beside it when there are characters beyond.
 fn write_cmap(out: &mut Vec<u8>, map: &[(u32, u16)]) {
     let beyond = map.partition_point(|&(code, _)| code < 0xffff);
-    let basic = code_ranges(&map[..beyond]);
+    let basic: Vec<_> = map[..beyond].chunk_by(|one, next| one.0 + 1 == next.0).collect();
     let wide = beyond < map.len();
     let count = basic.len() as u16 + 1;
-    let length = 16 + 8 * count;
+    let length = 16 + 8 * count + 2 * beyond as u16;
     let subtables = 1 + u16::from(wide);
     let offset = 4 + 8 * u32::from(subtables);
     words(out, [0, subtables]);
@@ -378,10 +391,17 @@ fn write_cmap(out: &mut Vec<u8>, map: &[(u32, u16)]) {
     let selector = count.ilog2() as u16;
     let search = 2 << selector;
     words(out, [4, length, 0, count * 2, search, selector, count * 2 - search]);
-    words(out, basic.iter().map(|r| r.1 as u16).chain([0xffff, 0]));
-    words(out, basic.iter().map(|r| r.0 as u16).chain([0xffff]));
-    words(out, basic.iter().map(|r| r.2.wrapping_sub(r.0 as u16)).chain([1]));
-    words(out, std::iter::repeat_n(0, usize::from(count)));
+    words(out, basic.iter().map(|run| run[run.len() - 1].0 as u16).chain([0xffff, 0]));
+    words(out, basic.iter().map(|run| run[0].0 as u16).chain([0xffff]));
+    // Glyphs by a list of them: differences between codes and glyphs, the other way, deflate to more.
+    words(out, std::iter::repeat_n(0, basic.len()).chain([1]));
+    let mut before = 0;
+    for (number, run) in (0_u16..).zip(&basic) {
+        words(out, [2 * (count - number + before)]);
+        before += run.len() as u16;
+    }
+    words(out, [0]);
+    words(out, map[..beyond].iter().map(|&(_, glyph)| glyph));
     if wide {
         let ranges = code_ranges(map);
         words(out, [12, 0]);
@@ -584,6 +604,22 @@ mod tests {
     }
 
     #[test]
+    fn an_extended_subset_keeps_its_indexes_and_draws_the_new_ones_too() {
+        let fonts = Fonts::embedded().expect("fonts");
+        let font = fonts.font(fonts.first(fonts.chain("Hei").expect("a chain")));
+        let (labels, values) = (chars_of(font, "证照编号É"), chars_of(font, "编王京A1É号"));
+        let first = subset(font, &labels);
+        let both = extended(font, &first, &values);
+        assert_eq!(both.glyphs[..first.glyphs.len()], first.glyphs);
+        for (_, glyph) in &labels {
+            assert_eq!(both.index(*glyph), first.index(*glyph));
+        }
+        assert_same(&font.parsed, &both, &[labels, values].concat());
+        assert_ne!(both.name, first.name);
+        assert!(extended(font, &first, &[]).data == first.data, "nothing more");
+    }
+
+    #[test]
     fn no_characters_make_a_font_with_notdef_only() {
         let fonts = Fonts::embedded().expect("fonts");
         let font = fonts.font(fonts.first(fonts.chain("Hei").expect("a chain")));
@@ -666,13 +702,13 @@ mod tests {
     #[test]
     fn parts_of_composites_come_along_under_new_ids() {
         let tables = composite_font();
-        let all = tables.subset("Whole", &[('a', 1), ('b', 2), ('c', 3)], true);
+        let all = tables.subset("Whole", None, &[('a', 1), ('b', 2), ('c', 3)], true);
         let whole = FontRef::new(all.data.leak()).expect("opens");
         assert_eq!(drawn(&whole, 3).0.iter().filter(|step| step.0 == 'M').count(), 3, "three squares");
 
-        let only = tables.subset("Part", &[('c', 3)], true);
+        let only = tables.subset("Part", None, &[('c', 3)], true);
         assert_eq!(only.glyphs, [0, 3, 2, 1]);
-        assert_eq!((only.index(3), only.index(2)), (Some(1), None));
+        assert_eq!((only.index(3), only.index(2)), (Some(1), Some(2)));
         assert_same(&whole, &only, &[('c', 3)]);
         assert!(!only.data.windows(2).any(|bytes| bytes == [0xb0, 0x01]), "hinting is left behind");
     }
@@ -688,7 +724,7 @@ mod tests {
 
     /// A good font in whose directory one table has another tag.
     fn subset_without(tag: [u8; 4]) -> Vec<u8> {
-        let mut data = composite_font().subset("Broken", &[('a', 1)], true).data;
+        let mut data = composite_font().subset("Broken", None, &[('a', 1)], true).data;
         let at = data.windows(4).position(|bytes| bytes == tag).expect("the table is listed");
         data[at..at + 4].copy_from_slice(b"zzzz");
         data

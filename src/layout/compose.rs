@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::metadata::xml;
 use super::spec::{Each, ImageSource};
 use super::template::{Facts, Template, Value, ValueFault};
 use super::typeset::{SetFault, Style, set};
-use super::{Attachment, Document, Issue, Layout, LayoutFault};
+use super::{Document, Issue, Layout, LayoutFault};
 use crate::font::Fonts;
 use crate::page::{Image, Item, Length, Page, Path, Point, Qr, Rect, Rgb, Role, Seal, Segment, Text};
 
@@ -92,22 +91,6 @@ impl Layout {
         let items: Vec<Item> = self.items(fonts, issue)?.into_iter().map(|(_, item)| item).collect();
         let metadata = self.metadata.list(&self.facts(issue), &items);
         let record = issue.annotated.record();
-        let attachments = vec![
-            Attachment {
-                name: "statement.json",
-                media_type: "application/json",
-                relationship: "Data",
-                description: "签发声明 (the signed statement)",
-                bytes: issue.statement.to_vec(),
-            },
-            Attachment {
-                name: "metadata.xml",
-                media_type: "text/xml",
-                relationship: "Supplement",
-                description: "证照元数据 (licence metadata, GB/T 36903)",
-                bytes: xml(&metadata, issue.qr),
-            },
-        ];
         let face = if issue.test { &self.sample_face } else { &self.face };
         let digest: [u8; 32] = Sha256::digest(issue.statement).into();
         Ok(Document {
@@ -119,7 +102,8 @@ impl Layout {
             instant: issue.at,
             test: issue.test,
             metadata,
-            attachments,
+            code: issue.qr.to_owned(),
+            statement: issue.statement.to_vec(),
         })
     }
 }

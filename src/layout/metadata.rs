@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::spec::{HolderCode, MetadataSpec, Source};
 use super::template::{Facts, Forms, Scope, Template, mask};
@@ -107,20 +105,4 @@ fn moment(at: jiff::Timestamp) -> String {
     let mut out = String::with_capacity(25);
     write!(out, "{}T{:02}:{:02}:{:02}+08:00", local.date(), local.hour(), local.minute(), local.second()).expect("a string takes it");
     out
-}
-
-/// The same names and values as a file, with the QR's text.
-pub(super) fn xml(metadata: &[Meta], qr: &str) -> Vec<u8> {
-    let mut writer = Writer::new_with_indent(Vec::with_capacity(2048), b' ', 2);
-    let mut write = |event: Event| writer.write_event(event).expect("a vector takes it");
-    write(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
-    write(Event::Start(BytesStart::new("metadata").with_attributes([("standard", "GB/T 36903-2018")])));
-    let pairs = metadata.iter().map(|meta| (meta.name.as_str(), meta.value.as_str()));
-    for (name, value) in pairs.chain(std::iter::once(("KZ_QR", qr))) {
-        write(Event::Start(BytesStart::new(name)));
-        write(Event::Text(BytesText::new(value)));
-        write(Event::End(BytesEnd::new(name)));
-    }
-    write(Event::End(BytesEnd::new("metadata")));
-    writer.into_inner()
 }

@@ -22,6 +22,9 @@ use crate::record::identifier::LicenceIdentifier;
 
 pub use check::check;
 
+/// The name of the code's text among the metadata, an extension of ours.
+pub const CODE: &str = "KZ_QR";
+
 /// A composed licence: the page and all that travels beside it. Only a [`Layout`] makes one.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -41,8 +44,18 @@ pub struct Document {
     pub test: bool,
     /// GB/T 36903 short names with their values, in order.
     pub metadata: Vec<Meta>,
-    /// Files that travel inside.
-    pub attachments: Vec<Attachment>,
+    /// The QR's text, which files repeat for programs.
+    pub code: String,
+    /// The signed statement, JSON, a file that travels inside.
+    pub statement: Vec<u8>,
+}
+
+impl Document {
+    /// Names and values of the metadata, and the code's text under this name.
+    pub fn metadata_with_code(&self) -> impl Iterator<Item = (&str, &str)> {
+        let named = self.metadata.iter().map(|meta| (meta.name.as_str(), meta.value.as_str()));
+        named.chain(std::iter::once((CODE, self.code.as_str())))
+    }
 }
 
 /// One metadata value.
@@ -54,21 +67,6 @@ pub struct Meta {
     pub value: String,
     /// The item of `page.items` that prints it, when one does.
     pub item: Option<usize>,
-}
-
-/// A file that travels inside the licence.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Attachment {
-    /// File name, ASCII.
-    pub name: &'static str,
-    /// Media type.
-    pub media_type: &'static str,
-    /// `Data`, `Source` or `Supplement` (ISO 19005-3 `AFRelationship`).
-    pub relationship: &'static str,
-    /// What it is, for people.
-    pub description: &'static str,
-    /// The content.
-    pub bytes: Vec<u8>,
 }
 
 /// What is printed on one licence.

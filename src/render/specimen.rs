@@ -113,6 +113,7 @@ pub fn document(fonts: &Fonts) -> Document {
         instant: jiff::Timestamp::UNIX_EPOCH,
         test: true,
         metadata: Vec::new(),
-        attachments: Vec::new(),
+        code: "https://example.invalid/v/123".to_owned(),
+        statement: b"{}".to_vec(),
     }
 }

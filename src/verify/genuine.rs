@@ -1,8 +1,6 @@
 //! What a genuine statement says, and what the register and the calendar add to it.
 
 use jiff::civil::Date;
-use quick_xml::Reader;
-use quick_xml::events::Event;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -140,7 +138,7 @@ pub(super) fn of_envelope(judge: &Judge, envelope: Envelope) -> Result<Genuine, 
         reason.add(zh, en);
         Refusal::new(State::NotIssued, reason)
     };
-    let text = qr_text(&envelope.metadata).ok_or_else(|| strange("metadata.xml 中没有二维码文本", "metadata.xml holds no QR text"))?;
+    let text = envelope.code.ok_or_else(|| strange("文件元数据中没有二维码文本", "The file's metadata holds no QR text"))?;
     let mut genuine =
         qr::open(judge, &text).ok_or_else(|| strange("声明不是由可信密钥签发", "No key in the trust list has signed the statement"))?;
     let hash = Sha256::digest(&envelope.statement);
@@ -166,20 +164,4 @@ pub(super) fn of_envelope(judge: &Judge, envelope: Envelope) -> Result<Genuine, 
     licence.test |= statement.test || envelope.test;
     genuine.added = envelope.added;
     Ok(genuine)
-}
-
-/// The text of the QR code, as `metadata.xml` repeats it. Were it there twice, the two would run together into none.
-fn qr_text(metadata: &[u8]) -> Option<String> {
-    let mut reader = Reader::from_str(std::str::from_utf8(metadata).ok()?);
-    let (mut inside, mut found) = (false, String::new());
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(start) => inside = start.name().as_ref() == "KZ_QR",
-            Event::Text(text) if inside => found.push_str(&text.xml10_content()),
-            Event::End(_) => inside = false,
-            Event::DocType(_) => return None,
-            Event::Eof => return Some(found),
-            _ => {}
-        }
-    }
 }

@@ -280,8 +280,8 @@ const SHOWN: usize = 500;
 struct Envelope {
     /// `statement.json`.
     statement: Vec<u8>,
-    /// `metadata.xml`, which repeats the QR text.
-    metadata: Vec<u8>,
+    /// The QR text, which it repeats among its metadata.
+    code: Option<String>,
     /// Whether a certificate of the signers says that it is for tests.
     test: bool,
     /// What was added after signing, if anything.

@@ -15,8 +15,11 @@ use self::package::Entry;
 use self::shared::Packed;
 use self::xml::Element;
 use super::{Envelope, Judge, Reason, Refusal, State};
+use crate::layout::CODE;
 use crate::sign::{Algorithm, cms, is_test, ses};
 
+/// Where the signed statement lies.
+const STATEMENT: &str = "Doc_0/Attachs/statement.json";
 /// SM3, as references name their digest (GB/T 33560).
 const SM3: &str = "1.2.156.10197.1.401";
 /// A licence has two seals at most.
@@ -36,7 +39,8 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Refusal> {
         return Err(Refusal::new(State::Unreadable, reason));
     }
     let package = Package::new(&entries);
-    let (list_path, list) = package.signatures()?;
+    let start = package.xml("OFD.xml", "OFD")?;
+    let (list_path, list) = package.signatures(&start)?;
     let signatures = list.iter().map(|reference| Signature::read(&package, reference)).collect::<Result<Vec<_>, _>>()?;
     // Digests first: they say what was changed, and cost less than signatures.
     signatures.iter().try_for_each(|signature| signature.compare(&package))?;
@@ -57,22 +61,23 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Refusal> {
             shared::remember(packed, part.sm3());
         }
     }
-    let attachment = |name: &str| {
-        let covered = signatures.iter().any(|signature| signature.covers(name));
-        package.entries.get(name).filter(|_| covered).map(|part| part.bytes.to_vec()).ok_or_else(|| {
-            let reason = Reason {
-                zh: format!("印章真实，但文件中没有 {name}，不是本系统签发的证照"),
-                en: format!("The seal holds, but the file has no {name}: it is no licence issued by this system"),
-            };
-            Refusal::new(State::NotIssued, reason)
-        })
-    };
-    Ok(Envelope {
-        statement: attachment("Doc_0/Attachs/statement.json")?,
-        metadata: attachment("Doc_0/Attachs/metadata.xml")?,
-        test: tests.contains(&true),
-        added,
-    })
+    let covered = signatures.iter().any(|signature| signature.covers(STATEMENT));
+    let statement = package.entries.get(STATEMENT).filter(|_| covered).ok_or_else(|| {
+        let reason = Reason {
+            zh: format!("印章真实，但文件中没有 {STATEMENT}，不是本系统签发的证照"),
+            en: format!("The seal holds, but the file has no {STATEMENT}: it is no licence issued by this system"),
+        };
+        Refusal::new(State::NotIssued, reason)
+    })?;
+    Ok(Envelope { statement: statement.bytes.to_vec(), code: code(&start), test: tests.contains(&true), added })
+}
+
+/// The text of the QR code, as the metadata repeats it, if once.
+fn code(start: &Element) -> Option<String> {
+    let listed = start.path(&["DocBody", "DocInfo", "CustomDatas"])?;
+    let mut found = listed.children.iter().filter(|data| data.attribute("Name") == Some(CODE));
+    let code = found.next().filter(|_| found.next().is_none())?;
+    code.text(&[]).map(str::to_owned)
 }
 
 fn is_plain_xml(bytes: &[u8]) -> bool {
@@ -141,8 +146,7 @@ impl<'e> Package<'e> {
     }
 
     /// Where the file lists its signatures, and which, in the order of signing.
-    fn signatures(&self) -> Result<(String, Vec<Listed>), Refusal> {
-        let start = self.xml("OFD.xml", "OFD")?;
+    fn signatures(&self, start: &Element) -> Result<(String, Vec<Listed>), Refusal> {
         let Some(list) = start.path(&["DocBody", "Signatures"]) else {
             return Err(Refusal::new(State::Unsigned, Reason::new("文件没有签章，不是证照", "The file has no seal, so it is no licence")));
         };

@@ -7,9 +7,12 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
+use quick_xml::Reader;
+use quick_xml::events::Event;
 
 use self::syntax::{Object, Revision, Value};
 use super::{Envelope, Judge, Reason, Refusal, State};
+use crate::layout::CODE;
 use crate::sign::{Certificate, cms, is_test, timestamp};
 
 /// More than a signature with its certificates and a time-stamp needs.
@@ -51,10 +54,26 @@ pub(super) fn judge(judge: &Judge, bytes: &[u8]) -> Result<Envelope, Refusal> {
     };
     Ok(Envelope {
         statement: attachment("statement.json")?,
-        metadata: attachment("metadata.xml")?,
+        code: qr_text(&attachment("metadata.xml")?),
         test: is_test(&signer),
         added: (ranges.end < bytes.len()).then(|| added(&revision, &bytes[ranges.end..])),
     })
+}
+
+/// The text of the QR code, as `metadata.xml` repeats it. Were it there twice, the two would run together into none.
+fn qr_text(metadata: &[u8]) -> Option<String> {
+    let mut reader = Reader::from_str(std::str::from_utf8(metadata).ok()?);
+    let (mut inside, mut found) = (false, String::new());
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => inside = start.name().as_ref() == CODE,
+            Event::Text(text) if inside => found.push_str(&text.xml10_content()),
+            Event::End(_) => inside = false,
+            Event::DocType(_) => return None,
+            Event::Eof => return Some(found),
+            _ => {}
+        }
+    }
 }
 
 fn unsigned() -> Refusal {

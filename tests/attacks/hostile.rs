@@ -58,7 +58,6 @@ fn xml() {
         "Doc_0/Pages/Page_0/Content.xml",
         "Doc_0/Signs/Signatures.xml",
         "Doc_0/Signs/Sign_1/Signature.xml",
-        "Doc_0/Attachs/metadata.xml",
     ];
     for part in parts {
         let mut judge = |group, what: &str, change: &dyn Fn(&mut Vec<u8>)| {

@@ -91,7 +91,7 @@ export async function annotated(context) {
   const made = await (await context.request.post(`/api/v1/licences/${licences[0].id}/annotations`)).json();
   assert.equal(made.state, "ready");
   const ofd = Buffer.from(await (await context.request.get(made.files.ofd)).body());
-  const digits = /\/v\/(\d{100,})/.exec(entry(ofd, "metadata.xml"))[1];
+  const digits = /\/v\/(\d{100,})/.exec(entry(ofd, "OFD.xml"))[1];
   return { ...made, ofd, digits, licence: licences[0] };
 }
 

@@ -16,8 +16,9 @@ pub(super) struct Curves(pub Vec<Segment>);
 
 impl Curves {
     /// Follows a curve, given as place and speed at a parameter, with one cubic from knot to knot (Hermite's form): neighbours
-    /// share place and tangent, so nothing kinks.
-    pub fn fit(&mut self, curve: impl Fn(f64) -> (Spot, Spot), knots: &[f64]) {
+    /// share place and tangent, so nothing kinks, but for what a grid of so many micrometres rounds off.
+    pub fn fit(&mut self, grid: i32, curve: impl Fn(f64) -> (Spot, Spot), knots: &[f64]) {
+        let point = |spot| point_on(spot, grid);
         let ends: Vec<_> = knots.iter().map(|&t| (t, curve(t))).collect();
         let Some(&(_, (start, _))) = ends.first() else { return };
         self.0.push(Segment::Move(point(start)));
@@ -233,19 +234,15 @@ fn weighed(piece: &Cubic, weights: [f64; 4]) -> Spot {
     [on(0), on(1)]
 }
 
-pub(super) fn point([x, y]: Spot) -> Point {
-    Point { x: hundredths(x), y: hundredths(y) }
+/// On whole hundredths of a millimetre: finer than any printer, and short to write.
+pub(super) fn point(spot: Spot) -> Point {
+    point_on(spot, 10)
 }
 
 /// On a grid of so many micrometres.
 pub(super) fn point_on([x, y]: Spot, grid: i32) -> Point {
     let on = |mm: f64| Length::um((mm * 1000.0 / f64::from(grid)).round() as i32 * grid);
     Point { x: on(x), y: on(y) }
-}
-
-/// Whole hundredths of a millimetre: finer than any printer, and short to write.
-pub(super) fn hundredths(mm: f64) -> Length {
-    Length::um((mm * 100.0).round() as i32 * 10)
 }
 
 #[cfg(test)]

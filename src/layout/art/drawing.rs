@@ -3,6 +3,7 @@
 use tiny_skia::PathSegment;
 use usvg::{FillRule, Node, Options, Paint, Tree};
 
+use super::curves::point_on;
 use crate::page::{Art, Length, Path, Point, Rect, Rgb, Segment};
 
 /// Reads an SVG whose width and height are in millimetres. What a page cannot hold is refused, not left out; `file` is named in
@@ -21,12 +22,15 @@ pub fn drawing(svg: &str, file: &str) -> Result<Art, String> {
     Ok(Art { size, paths })
 }
 
+/// Points lie on a grid of so many micrometres, a dot at 508 dpi, and are short to write.
+const GRID: i32 = 50;
+
 /// The art's paths on a page: as large as fits into the box, in the middle.
 pub fn fitted(art: &Art, area: &Rect) -> Vec<Path> {
     let (width, height) = (art.size.0.to_um().max(1), art.size.1.to_um().max(1));
     let place = area.fit(width.unsigned_abs(), height.unsigned_abs());
     let ratio = place.w.to_mm() / art.size.0.to_mm().max(f64::MIN_POSITIVE);
-    let scaled = |p: Point| Point { x: rounded(p.x.scaled(ratio)), y: rounded(p.y.scaled(ratio)) };
+    let scaled = |p: Point| point_on([p.x.to_mm() * ratio, p.y.to_mm() * ratio], GRID);
     let moved = |path: &Path| Path {
         at: Point { x: place.x, y: place.y } + scaled(path.at),
         segments: path.segments.iter().map(|segment| map(*segment, scaled)).collect(),
@@ -43,10 +47,6 @@ fn map(segment: Segment, at: impl Fn(Point) -> Point) -> Segment {
         Segment::Cubic(a, b, p) => Segment::Cubic(at(a), at(b), at(p)),
         Segment::Close => Segment::Close,
     }
-}
-
-fn rounded(length: Length) -> Length {
-    super::curves::hundredths(length.to_mm())
 }
 
 fn collect(group: &usvg::Group, paths: &mut Vec<Path>) -> Result<(), &'static str> {

@@ -155,7 +155,7 @@ pub fn frame(spec: &FrameSpec, (width, height): (Length, Length)) -> Vec<Path> {
 
     let (mut disc, mut petals, mut eye) = (Curves::default(), Curves::default(), Curves::default());
     disc.circle([0.0; 2], corner_radius * 0.9);
-    petals.rosette(corner_radius * 0.24..corner_radius - STRAND, spec.corner);
+    petals.rosette(HUNDREDTH, corner_radius * 0.24..corner_radius - STRAND, spec.corner);
     eye.circle([0.0; 2], corner_radius * 0.1);
     let mut corner = vec![disc.filled(spec.ground)];
     corner.extend(petals.engraved(STRAND, spec.color, spec.ground));
@@ -173,8 +173,8 @@ fn moved(paths: &[Path], to: Spot) -> Vec<Path> {
 pub fn rosette(spec: &RosetteSpec) -> Vec<Path> {
     let radius = spec.radius_mm;
     let (mut ring, mut flower) = (Curves::default(), Curves::default());
-    ring.rosette(radius * 0.30..radius, spec.petals);
-    flower.rosette(radius * 0.085..radius * 0.29, spec.flower);
+    ring.rosette(TENTH, radius * 0.30..radius, spec.petals);
+    flower.rosette(HUNDREDTH, radius * 0.085..radius * 0.29, spec.flower);
     let white = Rgb(255, 255, 255);
     let mut paths = ring.engraved(radius * 0.0165, spec.color, white).to_vec();
     paths.extend(flower.engraved(radius * 0.0125, spec.color, white));
@@ -184,6 +184,11 @@ pub fn rosette(spec: &RosetteSpec) -> Vec<Path> {
 /// From the first to the last of the three lines of a strand, and the width of each, in millimetres.
 const STRAND: f64 = 0.6;
 const LINE: f64 = 0.12;
+
+/// Grids on which points lie, in micrometres. The coarser, the shorter to write; on the coarse one the longest pieces join at
+/// angles below two degrees, which lines this fine do not show.
+const TENTH: i32 = 100;
+const HUNDREDTH: i32 = 10;
 
 /// One side of the frame, along the middle of its band.
 struct Side {
@@ -228,7 +233,7 @@ impl Side {
         let mut knots = vec![-end];
         knots.extend((0..).map(|i| crest(first + f64::from(i))).take_while(|&s| s < end - near).filter(|&s| s > near - end));
         knots.push(end);
-        curves.fit(sine, &knots);
+        curves.fit(TENTH, sine, &knots);
     }
 
     fn rule(&self, outwards: f64, hidden: f64, curves: &mut Curves) {
@@ -240,7 +245,7 @@ impl Side {
 
 impl Curves {
     /// A closed rosette about the middle, between two radii, a knot at each tip and each foot of a petal. A petal points up.
-    fn rosette(&mut self, radii: std::ops::Range<f64>, Petals(petals, turns): Petals) {
+    fn rosette(&mut self, grid: i32, radii: std::ops::Range<f64>, Petals(petals, turns): Petals) {
         let (mean, amplitude) = (f64::midpoint(radii.start, radii.end), (radii.end - radii.start) / 2.0);
         let pace = f64::from(petals) / f64::from(turns);
         let curve = |t: f64| {
@@ -249,7 +254,7 @@ impl Curves {
             ([r * cos, r * sin], [dr * cos - r * sin, dr * sin + r * cos])
         };
         let knots: Vec<_> = (0..=2 * petals).map(|i| PI / pace * f64::from(i)).collect();
-        self.fit(curve, &knots);
+        self.fit(grid, curve, &knots);
         self.0.push(Segment::Close);
     }
 
@@ -310,7 +315,7 @@ mod tests {
     fn no_curve_kinks() {
         for path in frame(&FrameSpec::default(), A4).iter().chain(&rosette(&behind_text())) {
             for turn in kinks(path) {
-                assert!(turn < 0.01, "a joint turns by {turn} radians");
+                assert!(turn < 0.03, "a joint turns by {turn} radians");
             }
         }
     }
@@ -354,8 +359,8 @@ mod tests {
             for segment in path.segments {
                 let Segment::Cubic(_, _, end) = segment else { continue };
                 let radius = end.x.to_mm().hypot(end.y.to_mm());
-                assert!(radius < 46.01);
-                tips += u32::from(radius > 45.99);
+                assert!(radius < 46.08);
+                tips += u32::from(radius > 45.92);
             }
         }
         assert_eq!(tips, 3 * 36, "36 petals, stroked three times");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::archive::Part;
 use super::xml::Xml;
-use crate::font::{FontId, Fonts, Subset, subset};
+use crate::font::{FontId, Fonts, Subset, extended, subset};
 use crate::page::{Glyph, Image, Item, Length, Path, Point, Qr, Rect, Rgb, Run, Seal, Segment, Symbol, Text, Tile};
 use crate::record::{Picture, PictureFormat};
 
@@ -37,12 +37,21 @@ impl Ids {
 pub(super) struct Resources<'a> {
     /// What the files of fonts are called, before their identifier.
     prefix: &'static str,
-    fonts: Vec<(u32, FontId, Subset)>,
+    fonts: Vec<Embedded>,
     pictures: Vec<(u32, &'a Arc<Picture>)>,
 }
 
+/// A font that travels in the file.
+#[derive(Clone)]
+pub(super) struct Embedded {
+    id: u32,
+    font: FontId,
+    subset: Subset,
+}
+
 impl<'a> Resources<'a> {
-    pub(super) fn gather(prefix: &'static str, fonts: &Fonts, items: &'a [Item], ids: &mut Ids) -> Self {
+    /// A font that the face below has too takes its place under its identifier: the same glyphs, and more after them.
+    pub(super) fn gather(prefix: &'static str, face: &[Embedded], fonts: &Fonts, items: &'a [Item], ids: &mut Ids) -> Self {
         let mut characters: BTreeMap<FontId, Vec<(char, u16)>> = BTreeMap::new();
         let mut pictures: Vec<(u32, &Arc<Picture>)> = Vec::new();
         for item in items {
@@ -58,13 +67,16 @@ impl<'a> Resources<'a> {
                 Item::Image(_) | Item::Path(_) | Item::Qr(_) | Item::Seal(_) => {}
             }
         }
-        let fonts = characters.into_iter().map(|(id, chars)| (ids.next(), id, subset(fonts.font(id), &chars))).collect();
-        Self { prefix, fonts, pictures }
+        let embedded = |(font, chars): (FontId, Vec<(char, u16)>)| match face.iter().find(|below| below.font == font) {
+            Some(below) => Embedded { id: below.id, font, subset: extended(fonts.font(font), &below.subset, &chars) },
+            None => Embedded { id: ids.next(), font, subset: subset(fonts.font(font), &chars) },
+        };
+        Self { prefix, fonts: characters.into_iter().map(embedded).collect(), pictures }
     }
 
     /// How they are listed.
     pub(super) fn listed(&self) -> Listed {
-        let fonts = self.fonts.iter().map(|(id, _, font)| (*id, font.name.clone(), font_file(self.prefix, *id)));
+        let fonts = self.fonts.iter().map(|Embedded { id, subset, .. }| (*id, subset.name.clone(), font_file(self.prefix, *id)));
         let format = |picture: &Picture| match picture.format {
             PictureFormat::Jpeg { .. } => "JPEG",
             PictureFormat::Png => "PNG",
@@ -73,16 +85,20 @@ impl<'a> Resources<'a> {
         Listed { fonts: fonts.collect(), pictures: pictures.collect() }
     }
 
-    /// The files themselves, below `folder`.
-    pub(super) fn into_files(self, folder: &str) -> impl Iterator<Item = Part<'a>> {
+    /// The files themselves, below `folder`, each with the identifier by which objects call it.
+    pub(super) fn into_files(self, folder: &str) -> impl Iterator<Item = (u32, Part<'a>)> {
         let prefix = self.prefix;
-        let fonts = self.fonts.into_iter().map(move |(id, _, font)| Part::new(format!("{folder}/{}", font_file(prefix, id)), font.data));
-        let pictures = self.pictures.into_iter();
-        fonts.chain(pictures.map(move |(id, picture)| Part::picture(format!("{folder}/{}", picture_file(id, picture)), picture)))
+        let font = move |Embedded { id, subset, .. }| (id, Part::new(format!("{folder}/{}", font_file(prefix, id)), subset.data));
+        let picture = move |(id, picture): (_, &'a Arc<Picture>)| (id, Part::picture(format!("{folder}/{}", picture_file(id, picture)), picture));
+        self.fonts.into_iter().map(font).chain(self.pictures.into_iter().map(picture))
     }
 
-    fn font(&self, id: FontId) -> &(u32, FontId, Subset) {
-        self.fonts.iter().find(|(_, font, _)| *font == id).expect("gathered from the same items")
+    pub(super) fn fonts(&self) -> &[Embedded] {
+        &self.fonts
+    }
+
+    fn font(&self, font: FontId) -> &Embedded {
+        self.fonts.iter().find(|embedded| embedded.font == font).expect("gathered from the same items")
     }
 
     fn picture(&self, picture: &Arc<Picture>) -> u32 {
@@ -100,12 +116,20 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// The part that lists them all.
-    pub(super) fn part(all: [&Self; 2]) -> Vec<u8> {
+    /// Whether it has a font of this identifier.
+    pub(super) fn has_font(&self, id: u32) -> bool {
+        self.fonts.iter().any(|(other, ..)| *other == id)
+    }
+
+    /// The part that lists those of the face, but for the fonts that the page has in their place, and those of the page.
+    pub(super) fn part(face: &Self, page: &Self) -> Vec<u8> {
+        let left = face.fonts.iter().filter(|(id, ..)| !page.has_font(*id));
+        let fonts: Vec<_> = left.chain(&page.fonts).collect();
+        let pictures: Vec<_> = face.pictures.iter().chain(&page.pictures).collect();
         let mut xml = Xml::new("ofd:Res", &[("BaseLoc", &"Res")]);
-        if all.iter().any(|listed| !listed.fonts.is_empty()) {
+        if !fonts.is_empty() {
             xml.open("ofd:Fonts", &[]);
-            for (id, name, file) in all.iter().flat_map(|listed| &listed.fonts) {
+            for (id, name, file) in fonts {
                 let family = name.split_once('+').map_or(name.as_str(), |(_, family)| family);
                 xml.open("ofd:Font", &[("ID", id), ("FontName", name), ("FamilyName", &family)]);
                 xml.text("ofd:FontFile", &[], file);
@@ -113,9 +137,9 @@ impl Listed {
             }
             xml.close("ofd:Fonts");
         }
-        if all.iter().any(|listed| !listed.pictures.is_empty()) {
+        if !pictures.is_empty() {
             xml.open("ofd:MultiMedias", &[]);
-            for (id, format, file) in all.iter().flat_map(|listed| &listed.pictures) {
+            for (id, format, file) in pictures {
                 xml.open("ofd:MultiMedia", &[("ID", id), ("Type", &"Image"), ("Format", format)]);
                 xml.text("ofd:MediaFile", &[], file);
                 xml.close("ofd:MultiMedia");
@@ -172,7 +196,7 @@ impl Units<'_> {
     }
 
     fn piece(&mut self, piece: &Piece, run: &Run, color: Rgb, turn: Option<Turn>) {
-        let (resource, _, subset) = self.resources.font(run.font);
+        let Embedded { id: resource, subset, .. } = self.resources.font(run.font);
         let extent = self.extent(piece, run);
         let (boundary, origin, matrix) = match turn {
             None => (extent, Point { x: extent.x, y: extent.y }, None),

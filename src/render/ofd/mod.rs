@@ -11,14 +11,14 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use jiff::tz::TimeZone;
 
 use self::archive::{Packed, Part};
-use self::content::{Ids, Listed, Resources, Units};
+use self::content::{Embedded, Ids, Listed, Resources, Units};
 use self::xml::{NAMESPACE, Xml};
 use super::RenderError;
 use crate::clock::{SHANGHAI, shanghai_date};
 use crate::config::OfdSignature;
 use crate::deflate::Effort;
 use crate::font::Fonts;
-use crate::layout::{Attachment, Document};
+use crate::layout::Document;
 use crate::page::{Face, Item};
 use crate::sign::ofd::{Entry, File, LIST};
 
@@ -44,13 +44,22 @@ struct KnownFace {
 /// The parts of a file that come from the face alone: the template page and what it needs.
 #[derive(Clone)]
 struct Prepared {
-    parts: Arc<[Packed<'static>]>,
-    /// The same parts as signatures see them.
-    entries: Arc<[Entry]>,
+    parts: Arc<[Shared]>,
+    /// The fonts among them. A page that needs more characters of one brings it with both.
+    fonts: Arc<[Embedded]>,
     /// Its resources, which the document lists with its own: some readers know one list only.
     listed: Arc<Listed>,
     /// The largest identifier in them.
     last_id: u32,
+}
+
+/// A part that all files with a face have.
+struct Shared {
+    part: Packed<'static>,
+    /// The same as signatures see it.
+    entry: Entry,
+    /// The identifier of the font that it is.
+    font: Option<u32>,
 }
 
 /// A file that waits for its signatures.
@@ -58,11 +67,15 @@ pub struct Unsigned<'d> {
     /// Its page's identifier.
     pub page: u32,
     face: Prepared,
+    /// What the page lists.
+    listed: Listed,
     recurring: &'d Recurring,
     first: [Part<'d>; 2],
     rest: Vec<Part<'d>>,
 }
 
+/// Where the signed statement lies.
+const STATEMENT: &str = "Doc_0/Attachs/statement.json";
 /// The template page's identifier, the first in every file.
 const TEMPLATE: u32 = 1;
 
@@ -91,7 +104,7 @@ impl OfdRenderer {
         };
         let mut ids = Ids::after(face.last_id);
         let page_id = ids.next();
-        let resources = Resources::gather("font", &self.fonts, &document.page.items, &mut ids);
+        let resources = Resources::gather("font", &face.fonts, &self.fonts, &document.page.items, &mut ids);
         let (page, units) = self.page(document, &resources, &mut ids, signature == Some(OfdSignature::Seal));
         let tags = custom_tag(document, page_id, &units)?;
 
@@ -99,29 +112,30 @@ impl OfdRenderer {
             Part::new("OFD.xml", entry_point(document, signature.is_some())),
             Part::new("Doc_0/Document.xml", root(document, page_id, ids.last())),
         ];
+        let listed = resources.listed();
         let mut rest = vec![
-            Part::new("Doc_0/DocumentRes.xml", Listed::part([&face.listed, &resources.listed()])),
+            Part::new("Doc_0/DocumentRes.xml", Listed::part(&face.listed, &listed)),
             Part::new("Doc_0/Pages/Page_0/Content.xml", page),
             Part::new("Doc_0/Tags/CustomTag.xml", tags),
         ];
-        rest.extend(resources.into_files("Doc_0/Res"));
+        rest.extend(resources.into_files("Doc_0/Res").map(|(_, part)| part));
         rest.push(Part::new("Doc_0/Attachs/Attachments.xml", attachments(document)));
-        rest.extend(document.attachments.iter().map(|file| Part::new(attachment_file(file), file.bytes.as_slice())));
-        Ok(Unsigned { page: page_id, face, recurring: &self.recurring, first, rest })
+        rest.push(Part::new(STATEMENT, document.statement.as_slice()));
+        Ok(Unsigned { page: page_id, face, listed, recurring: &self.recurring, first, rest })
     }
 
     fn prepare(&self, face: &Face) -> Prepared {
         let mut ids = Ids::after(TEMPLATE);
-        let resources = Resources::gather("face", &self.fonts, &face.items, &mut ids);
+        let resources = Resources::gather("face", &[], &self.fonts, &face.items, &mut ids);
         let mut xml = Xml::new("ofd:Page", &[]);
         self.layer(&mut xml, "Background", &face.items, &resources, &mut ids, false);
-        let mut parts =
-            vec![Part::new("Doc_0/TPLS/TPL_0/Content.xml", xml.finish("ofd:Page")), Part::new("Doc_0/Tags/CustomTags.xml", custom_tags())];
-        let listed = Arc::new(resources.listed());
-        parts.extend(resources.into_files("Doc_0/Res"));
-        let entries = parts.iter().map(Part::entry).collect();
-        let parts = parts.into_iter().map(|part| part.pack(Effort::Best).into_owned()).collect();
-        Prepared { parts, entries, listed, last_id: ids.last() }
+        let (listed, fonts) = (resources.listed(), resources.fonts().to_vec());
+        let parts =
+            [Part::new("Doc_0/TPLS/TPL_0/Content.xml", xml.finish("ofd:Page")), Part::new("Doc_0/Tags/CustomTags.xml", custom_tags())];
+        let files = resources.into_files("Doc_0/Res").map(|(id, part)| (Some(id).filter(|id| listed.has_font(*id)), part));
+        let shared = |(font, part): (_, Part)| Shared { font, entry: part.entry(), part: part.pack(Effort::Best).into_owned() };
+        let parts = parts.into_iter().map(|part| (None, part)).chain(files).map(shared).collect();
+        Prepared { parts, fonts: fonts.into(), listed: Arc::new(listed), last_id: ids.last() }
     }
 
     /// The page's content, and the units that each of its items became.
@@ -144,10 +158,17 @@ impl OfdRenderer {
     }
 }
 
+impl Prepared {
+    /// The parts of the face, but for the fonts that the page has in their place.
+    fn beside<'p>(&'p self, page: &'p Listed) -> impl Iterator<Item = &'p Shared> + Clone {
+        self.parts.iter().filter(|shared| !shared.font.is_some_and(|id| page.has_font(id)))
+    }
+}
+
 impl Unsigned<'_> {
     /// Its entries as signatures see them.
     pub fn entries(&self) -> Vec<Entry> {
-        let shared = self.face.entries.iter().cloned();
+        let shared = self.face.beside(&self.listed).map(|shared| shared.entry.clone());
         self.first.iter().map(Part::entry).chain(shared).chain(self.rest.iter().map(Part::entry)).collect()
     }
 
@@ -160,7 +181,8 @@ impl Unsigned<'_> {
     fn zip(self) -> Result<Vec<u8>, RenderError> {
         let first = self.first.map(|part| packed(self.recurring, part));
         let rest: Vec<_> = self.rest.into_iter().map(|part| packed(self.recurring, part)).collect();
-        archive::zip(first.iter().chain(&*self.face.parts).chain(&rest)).map_err(refused)
+        let shared = self.face.beside(&self.listed).map(|shared| &shared.part);
+        archive::zip(first.iter().chain(shared).chain(&rest)).map_err(refused)
     }
 }
 
@@ -194,13 +216,11 @@ fn entry_point(document: &Document, signed: bool) -> Vec<u8> {
     xml.text("ofd:CreationDate", &[], &shanghai_date(document.instant).to_string());
     xml.text("ofd:Creator", &[], env!("CARGO_PKG_NAME"));
     xml.text("ofd:CreatorVersion", &[], env!("CARGO_PKG_VERSION"));
-    if !document.metadata.is_empty() {
-        xml.open("ofd:CustomDatas", &[]);
-        for meta in &document.metadata {
-            xml.text("ofd:CustomData", &[("Name", &meta.name)], &meta.value);
-        }
-        xml.close("ofd:CustomDatas");
+    xml.open("ofd:CustomDatas", &[]);
+    for (name, value) in document.metadata_with_code() {
+        xml.text("ofd:CustomData", &[("Name", &name)], value);
     }
+    xml.close("ofd:CustomDatas");
     xml.close("ofd:DocInfo");
     xml.text("ofd:DocRoot", &[], "Doc_0/Document.xml");
     if signed {
@@ -262,32 +282,25 @@ fn custom_tag(document: &Document, page_id: u32, units: &[Range<u32>]) -> Result
     Ok(xml.finish("ofd:Licence"))
 }
 
-/// `Attachments.xml`: the files that travel inside.
+/// `Attachments.xml`: that the statement travels inside.
 fn attachments(document: &Document) -> Vec<u8> {
     let created = TimeZone::fixed(SHANGHAI).to_datetime(document.instant).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let kilobytes = format!("{:.3}", document.statement.len() as f64 / 1024.0);
     let mut xml = Xml::new("ofd:Attachments", &[]);
-    for (number, file) in (1..).zip(&document.attachments) {
-        let format = file.name.rsplit_once('.').map_or("", |(_, extension)| extension);
-        let kilobytes = file.bytes.len() as f64 / 1024.0;
-        xml.open(
-            "ofd:Attachment",
-            &[
-                ("ID", &format!("attachment_{number}")),
-                ("Name", &file.name),
-                ("Format", &format),
-                ("CreationDate", &created),
-                ("Size", &format!("{kilobytes:.3}")),
-                ("Usage", &file.relationship),
-            ],
-        );
-        xml.text("ofd:FileLoc", &[], &format!("/{}", attachment_file(file)));
-        xml.close("ofd:Attachment");
-    }
+    xml.open(
+        "ofd:Attachment",
+        &[
+            ("ID", &"attachment_1"),
+            ("Name", &"statement.json"),
+            ("Format", &"json"),
+            ("CreationDate", &created),
+            ("Size", &kilobytes),
+            ("Usage", &"Data"),
+        ],
+    );
+    xml.text("ofd:FileLoc", &[], &format!("/{STATEMENT}"));
+    xml.close("ofd:Attachment");
     xml.finish("ofd:Attachments")
-}
-
-fn attachment_file(file: &Attachment) -> String {
-    format!("Doc_0/Attachs/{}", file.name)
 }
 
 fn refused(cause: impl ToString) -> RenderError {

@@ -11,26 +11,18 @@ use skrifa::{FontRef, MetadataProvider as _};
 
 use super::*;
 use crate::layout::Meta;
-use crate::page::{Length, Text};
+use crate::page::{Length, Rgb, Text};
 use crate::render::specimen;
 
 fn meta(name: &str, value: &str, item: Option<usize>) -> Meta {
     Meta { name: name.to_owned(), value: value.to_owned(), item }
 }
 
-/// The specimen with metadata and attachments, as a layout would give them.
+/// The specimen with metadata, as a layout would give them.
 fn document(fonts: &Fonts) -> Document {
     let mut document = specimen::document(fonts);
     document.metadata =
         vec![meta("ZZMC", "一级建造师注册证书 <&\"'>", None), meta("KZ_XM", "王䶮 𬎆 㛃", Some(0)), meta("KZ_ZP", "照片", Some(4))];
-    let attachment = |name, bytes: &[u8]| Attachment {
-        name,
-        media_type: "application/octet-stream",
-        relationship: "Data",
-        description: "test",
-        bytes: bytes.to_vec(),
-    };
-    document.attachments = vec![attachment("statement.json", b"{}"), attachment("metadata.xml", b"<metadata/>")];
     document
 }
 
@@ -160,7 +152,6 @@ fn the_parts_come_in_order() {
         "Doc_0/Res/image_54.png",
         "Doc_0/Attachs/Attachments.xml",
         "Doc_0/Attachs/statement.json",
-        "Doc_0/Attachs/metadata.xml",
     ];
     assert_eq!(names, expected);
 }
@@ -200,7 +191,7 @@ fn identifiers_are_unique_and_every_reference_has_its_target() {
     let mut defined = BTreeSet::new();
     let mut references = Vec::new();
     let mut largest = 0;
-    for (name, bytes) in parts.iter().filter(|(name, _)| name.ends_with(".xml") && !name.ends_with("metadata.xml")) {
+    for (name, bytes) in parts.iter().filter(|(name, _)| name.ends_with(".xml")) {
         for element in elements(bytes) {
             match element.name.as_str() {
                 "MaxUnitID" => largest = element.text.parse().unwrap(),
@@ -229,7 +220,7 @@ fn every_location_leads_to_a_part() {
     let file = rendered(&fonts, &document(&fonts));
     let parts = parts(&file);
     let mut reached = BTreeSet::from(["OFD.xml".to_owned()]);
-    for (name, bytes) in parts.iter().filter(|(name, _)| name.ends_with(".xml") && !name.ends_with("metadata.xml")) {
+    for (name, bytes) in parts.iter().filter(|(name, _)| name.ends_with(".xml")) {
         let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
         let all = elements(bytes);
         let base = all[0].attributes.get("BaseLoc").cloned();
@@ -291,8 +282,8 @@ fn metadata_is_in_the_entry_point() {
     let parts = parts(&rendered(&fonts, &document));
     let all = elements(part(&parts, "OFD.xml"));
     let said: Vec<_> = all.iter().filter(|e| e.name == "CustomData").map(|e| (e.attributes["Name"].as_str(), e.text.as_str())).collect();
-    let given: Vec<_> = document.metadata.iter().map(|meta| (meta.name.as_str(), meta.value.as_str())).collect();
-    assert_eq!(said, given);
+    let given = document.metadata.iter().map(|meta| (meta.name.as_str(), meta.value.as_str()));
+    assert_eq!(said, given.chain([("KZ_QR", "https://example.invalid/v/123")]).collect::<Vec<_>>());
     let text = |name: &str| all.iter().find(|element| element.name == name).unwrap().text.as_str();
     assert_eq!(text("DocID"), "01010101010101010101010101010101");
     assert_eq!(text("CreationDate"), "1970-01-01");
@@ -317,15 +308,27 @@ fn text_reads_back_as_it_was_given() {
 #[test]
 fn glyphs_are_those_of_their_characters_at_their_places() {
     let fonts = fonts();
-    let document = document(&fonts);
-    let parts = parts(&rendered(&fonts, &document));
+    let plain = document(&fonts);
+    assert_eq!(glyphs_at_their_places(&fonts, &plain), "face_2.ttf font_55.ttf font_56.ttf font_57.ttf font_58.ttf");
+    // A font of the face that the page needs too is one font, with the characters of both.
+    let mut shared = document(&fonts);
+    shared.page.items.push(Item::Text(specimen::text(&fonts, "HeiBold", "一级注册造价工程师 Œuvré", (30.0, 180.0), 12.0, Rgb::BLACK)));
+    assert_eq!(glyphs_at_their_places(&fonts, &shared), "font_2.ttf font_55.ttf font_56.ttf font_57.ttf font_58.ttf");
+}
+
+/// Gives the files of the fonts.
+fn glyphs_at_their_places(fonts: &Arc<Fonts>, document: &Document) -> String {
+    let parts = parts(&rendered(fonts, document));
+    let listed = elements(part(&parts, "Doc_0/DocumentRes.xml"));
+    let files = listed.windows(2).filter(|pair| pair[0].name == "Font").map(|pair| (pair[0].number("ID"), pair[1].text.as_str()));
+    let files: BTreeMap<u32, &str> = files.collect();
     let mut seen = 0;
     for name in ["Doc_0/TPLS/TPL_0/Content.xml", "Doc_0/Pages/Page_0/Content.xml"] {
         let all = elements(part(&parts, name));
         for (at, unit) in all.iter().enumerate().filter(|(_, element)| element.name == "TextObject") {
-            let data =
-                part(&parts, &format!("Doc_0/Res/{}_{}.ttf", if name.contains("TPLS") { "face" } else { "font" }, unit.number("Font")));
+            let data = part(&parts, &format!("Doc_0/Res/{}", files[&unit.number("Font")]));
             let font = FontRef::new(data).expect("opens");
+            let upem = f64::from(font.head().unwrap().units_per_em());
             assert_eq!(font.maxp().unwrap().num_glyphs(), font.hhea().unwrap().number_of_h_metrics());
             let (map, code) = (unit.child(&all[at + 1..], "CGTransform"), unit.child(&all[at + 1..], "TextCode"));
             let glyphs: Vec<u32> = unit.child(&all[at + 1..], "Glyphs").text.split(' ').map(|id| id.parse().unwrap()).collect();
@@ -341,11 +344,11 @@ fn glyphs_are_those_of_their_characters_at_their_places() {
             assert_eq!(steps.len(), glyphs.len() - 1, "{}", code.text);
             let metrics = font.glyph_metrics(Size::unscaled(), LocationRef::default());
             for (step, glyph) in steps.iter().zip(&glyphs) {
-                let width = f64::from(metrics.advance_width((*glyph).into()).unwrap()) / 1000.0 * size;
+                let width = f64::from(metrics.advance_width((*glyph).into()).unwrap()) / upem * size;
                 assert!((step - width).abs() < 0.002, "{step} for {width} mm in {}", code.text);
             }
             // Readers cut at the boundary, so it holds every advance, blank ones too, and hardly more.
-            let last = f64::from(metrics.advance_width(glyphs[glyphs.len() - 1].into()).unwrap()) / 1000.0 * size;
+            let last = f64::from(metrics.advance_width(glyphs[glyphs.len() - 1].into()).unwrap()) / upem * size;
             let (across, reach) = (steps.iter().sum::<f64>() + last, numbers(&unit.attributes["Boundary"])[2]);
             let turned = unit.attributes.contains_key("CTM");
             assert!(turned || (across - 0.01..across + size / 4.0).contains(&reach), "{reach} for {across} mm: {}", code.text);
@@ -353,6 +356,7 @@ fn glyphs_are_those_of_their_characters_at_their_places() {
         }
     }
     assert!(seen > 80, "{seen} glyphs");
+    files.into_values().collect::<Vec<_>>().join(" ")
 }
 
 /// `DeltaX` written out.

@@ -1,17 +1,20 @@
 //! What the file says about itself: XMP (ISO 16684-1), the information dictionary that agrees with it, attached files.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use quick_xml::Writer;
 use quick_xml::escape::escape;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::file::{File, List, Name, Ref, put, words};
 use super::{RenderError, refused};
 use crate::clock::SHANGHAI;
 use crate::deflate::Effort;
-use crate::layout::{Attachment, Document};
+use crate::layout::Document;
 
 const PRODUCER: &str = concat!("certpress ", env!("CARGO_PKG_VERSION"));
 
@@ -123,46 +126,84 @@ pub(super) fn add_information(file: &mut File, document: &Document) -> Ref {
     })
 }
 
-/// Files that travel inside: what the catalog says of them.
+/// A file that travels inside.
+struct Attachment<'d> {
+    /// File name, ASCII.
+    name: &'static str,
+    media_type: &'static str,
+    /// ISO 19005-3 `AFRelationship`.
+    relationship: &'static str,
+    /// What it is, for people.
+    description: &'static str,
+    bytes: Cow<'d, [u8]>,
+}
+
+/// The statement, and the metadata for programs that do not read XMP.
+fn attachments(document: &Document) -> [Attachment<'_>; 2] {
+    [
+        Attachment {
+            name: "statement.json",
+            media_type: "application/json",
+            relationship: "Data",
+            description: "签发声明 (the signed statement)",
+            bytes: document.statement.as_slice().into(),
+        },
+        Attachment {
+            name: "metadata.xml",
+            media_type: "text/xml",
+            relationship: "Supplement",
+            description: "证照元数据 (licence metadata, GB/T 36903)",
+            bytes: metadata_xml(document).into(),
+        },
+    ]
+}
+
+fn metadata_xml(document: &Document) -> Vec<u8> {
+    let mut writer = Writer::new_with_indent(Vec::with_capacity(2048), b' ', 2);
+    let mut write = |event: Event| writer.write_event(event).expect("a vector takes it");
+    write(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
+    write(Event::Start(BytesStart::new("metadata").with_attributes([("standard", "GB/T 36903-2018")])));
+    for (name, value) in document.metadata_with_code() {
+        write(Event::Start(BytesStart::new(name)));
+        write(Event::Text(BytesText::new(value)));
+        write(Event::End(BytesEnd::new(name)));
+    }
+    write(Event::End(BytesEnd::new("metadata")));
+    writer.into_inner()
+}
+
+/// What the catalog says of the files that travel inside.
 pub(super) struct Attached {
     /// By name, as a name tree is sorted (ISO 32000-1 7.9.6).
-    files: Vec<(&'static str, Ref)>,
-    /// As given.
-    specifications: Vec<Ref>,
+    files: [(&'static str, Ref); 2],
+    /// As they lie in the file.
+    specifications: [Ref; 2],
 }
 
 /// Adds the files that travel inside (ISO 32000-1 7.11.4).
-pub(super) fn attach(file: &mut File, attachments: &[Attachment], at: Timestamp) -> Attached {
-    let date = pdf_date(at);
-    let embedded: Vec<Ref> = attachments
-        .iter()
-        .map(|Attachment { media_type, bytes, .. }| {
-            let parameters = format_args!("/Params<</Size {}/ModDate({date})>>", bytes.len());
-            file.deflated(format_args!("/Type/EmbeddedFile/Subtype{}{parameters}", Name(media_type)), bytes, Effort::Quick)
-        })
-        .collect();
-    let specify = |(attachment, embedded): (&Attachment, Ref)| {
-        let Attachment { name, relationship, description, .. } = attachment;
-        file.small(|out| {
+pub(super) fn attach(file: &mut File, document: &Document) -> Attached {
+    let (attachments, date) = (attachments(document), pdf_date(document.instant));
+    let specified = attachments.map(|Attachment { name, media_type, relationship, description, bytes }| {
+        let parameters = format_args!("/Params<</Size {}/ModDate({date})>>", bytes.len());
+        let dictionary = format_args!("/Type/EmbeddedFile/Subtype{}{parameters}", Name(media_type));
+        let embedded = file.deflated(dictionary, &bytes, Effort::Quick);
+        let specification = file.small(|out| {
             out.extend_from_slice(b"<</Type/Filespec");
             for (key, text) in [("F", name), ("UF", name), ("Desc", description)] {
                 words(out, key, text);
             }
             put(out, format_args!("/AFRelationship{}/EF<</F {embedded}/UF {embedded}>>>>", Name(relationship)));
-        })
-    };
-    let specifications: Vec<Ref> = attachments.iter().zip(embedded).map(specify).collect();
-    let mut files: Vec<_> = attachments.iter().map(|attachment| attachment.name).zip(specifications.iter().copied()).collect();
+        });
+        (name, specification)
+    });
+    let mut files = specified;
     files.sort_unstable_by_key(|(name, _)| *name);
-    Attached { files, specifications }
+    Attached { files, specifications: specified.map(|(_, specification)| specification) }
 }
 
 impl Attached {
     /// Names the files in the catalog, also as associated files (ISO 19005-3 annex E).
     pub fn write(&self, out: &mut Vec<u8>) {
-        if self.files.is_empty() {
-            return;
-        }
         put(out, format_args!("/AF{}/Names<</EmbeddedFiles<</Names[", List(&self.specifications)));
         for (name, specification) in &self.files {
             put(out, format_args!("({name}) {specification}"));

@@ -112,7 +112,7 @@ impl PdfRenderer {
         let metadata = metadata::add_metadata(&mut file, &xmp);
         let appearance = signing.as_ref().and_then(|(field, ..)| field.seal).map(|seal| self.seal_appearance(&seal.art)).transpose()?;
         let appearance = appearance.map(|appearance| appearance.add(&mut file));
-        let attached = metadata::attach(&mut file, &document.attachments, document.instant);
+        let attached = metadata::attach(&mut file, document);
 
         let pages = file.small(|out| put(out, format_args!("<</Type/Pages/Count 1/Kids[{page_object}]>>")));
         file.keep(page_object, |out| {

@@ -7,7 +7,7 @@ use lopdf::content::Content;
 use lopdf::{Dictionary, Object};
 
 use super::*;
-use crate::layout::{Attachment, Meta};
+use crate::layout::Meta;
 use crate::page::{Item, Length, Path, Point, Rect, Rgb, Role, Seal, Segment, Text};
 use crate::render::specimen;
 
@@ -21,7 +21,7 @@ fn spaced(mut text: Text, gap: Length) -> Text {
     text
 }
 
-/// The specimen with labels, a spaced title, hard names, metadata and attachments.
+/// The specimen with labels, a spaced title, hard names and metadata.
 fn document() -> Document {
     let mut document = specimen::document(&FONTS);
     let text = |content, at| specimen::text(&FONTS, "Hei", content, at, 16.0, Rgb::BLACK);
@@ -44,17 +44,6 @@ fn document() -> Document {
     document.metadata = vec![
         Meta { name: "ZZMC".into(), value: "一级建造师注册证书".into(), item: None },
         Meta { name: "KZ_XM".into(), value: "王䶮 & <Søn>".into(), item: Some(0) },
-    ];
-    let attachment = |name, media_type, relationship, bytes: &[u8]| Attachment {
-        name,
-        media_type,
-        relationship,
-        description: "说明",
-        bytes: bytes.to_vec(),
-    };
-    document.attachments = vec![
-        attachment("statement.json", "application/json", "Data", br#"{"v":1}"#),
-        attachment("metadata.xml", "application/xml", "Supplement", &[b'x'; 500]),
     ];
     document
 }
@@ -333,8 +322,14 @@ fn attached_files_come_out_as_they_went_in() {
         found.insert(pair[0].as_str().unwrap().to_vec(), embedded.get_plain_content().unwrap());
         assert!(read.at(&["AF"]).as_array().unwrap().contains(&pair[1]));
     }
-    let expected = document.attachments.iter().map(|a| (a.name.as_bytes().to_vec(), a.bytes.clone())).collect();
-    assert_eq!(found, expected);
+    let metadata = r#"<?xml version="1.0" encoding="UTF-8"?>
+<metadata standard="GB/T 36903-2018">
+  <ZZMC>一级建造师注册证书</ZZMC>
+  <KZ_XM>王䶮 &amp; &lt;Søn&gt;</KZ_XM>
+  <KZ_QR>https://example.invalid/v/123</KZ_QR>
+</metadata>"#;
+    let expected = [(&b"statement.json"[..], document.statement.as_slice()), (b"metadata.xml", metadata.as_bytes())];
+    assert_eq!(found, expected.map(|(name, bytes)| (name.to_vec(), bytes.to_vec())).into());
 }
 
 #[test]
