@@ -45,6 +45,8 @@ pub struct Register {
     /// One of these is held while a file is made, so that a file asked for twice at once is made once.
     making: [tokio::sync::Mutex<()>; 64],
     files: Mutex<Recent<(String, Format), Made>>,
+    /// Licences by id and version, since files are mostly made soon after what they say was recorded.
+    versions: Mutex<Recent<(String, u16), Filed>>,
 }
 
 /// A licence in the list of its holder.
@@ -181,9 +183,9 @@ impl Register {
     pub fn new(line: Arc<Line>, store: Arc<Store>, blobs: Blobs, clock: Arc<dyn Clock>, most_waiting: usize) -> Self {
         let making = std::array::from_fn(|_| tokio::sync::Mutex::default());
         // At some 50 KB a file that is 25 MB.
-        let files = Recent::new(256);
+        let (files, versions) = (Recent::new(256), Recent::new(256));
         let (gate, sealing) = (Gate::new(most_waiting), sealing::Sealing::new(most_waiting));
-        Self { line, store, clock, gate, sealing, blobs, signed: AtomicU32::new(0), making, files }
+        Self { line, store, clock, gate, sealing, blobs, signed: AtomicU32::new(0), making, files, versions }
     }
 
     /// Whether everything that is needed answers: the register and its disk, the made files, the signer.
@@ -289,10 +291,12 @@ impl Register {
                 return self.complete(before).await;
             }
             let kind = filed.licence.licence_type.clone();
-            let recorded = self.record(&act, filed, Wish { from, to, made_today }).await;
+            let recorded = self.record(&act, &filed, Wish { from, to, made_today }).await;
             attempts += 1;
             match recorded {
                 Ok((annotation, digits)) => {
+                    // Its files are mostly asked for at once.
+                    self.remember(Arc::new(filed));
                     metrics::counter!("certpress_issued_total", "type" => kind).increment(1);
                     return Ok(self.keep(annotation, digits).await);
                 }
@@ -310,7 +314,7 @@ impl Register {
     }
 
     /// Applies the rule, records what is stated, and signs it.
-    async fn record(&self, act: &Act<'_>, filed: Filed, wish: Wish) -> Result<(Annotation, String), RegisterError> {
+    async fn record(&self, act: &Act<'_>, filed: &Filed, wish: Wish) -> Result<(Annotation, String), RegisterError> {
         // All this takes a fraction of a millisecond, and no longer than going to another thread for it.
         let record = filed.outline()?;
         let stated = self.line.state(&record, act.at, wish)?;
@@ -479,9 +483,20 @@ impl Register {
         gate.run_then(render, |rendered: Result<Vec<u8>, _>| then(rendered?.into())).await?
     }
 
-    /// The record version that an annotation is about.
-    async fn version(&self, annotation: &Annotation) -> Result<Filed, RegisterError> {
-        self.store.licence_version(&annotation.licence, annotation.version).await?.ok_or(RegisterError::NotFound)
+    /// The record version that an annotation is about. A version never changes; what the licence is now may be out of date.
+    async fn version(&self, annotation: &Annotation) -> Result<Arc<Filed>, RegisterError> {
+        let key = (annotation.licence.clone(), annotation.version);
+        if let Some(filed) = self.versions.lock().unwrap_or_else(PoisonError::into_inner).find(&key) {
+            return Ok(filed);
+        }
+        let filed = Arc::new(self.store.licence_version(&key.0, key.1).await?.ok_or(RegisterError::NotFound)?);
+        self.remember(Arc::clone(&filed));
+        Ok(filed)
+    }
+
+    fn remember(&self, filed: Arc<Filed>) {
+        let key = (filed.licence.id.clone(), filed.version);
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).keep(key, filed);
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::audit::Deed;
-use super::records::{Filed, filed, licence};
+use super::records::{FILED, Filed, VERSIONS, filed, licence};
 use super::sql::{IDS_AT_ONCE, Insertion, Row, Tx, Value, padded, placeholders, values};
 use super::together::{MOST, Step, What, Written};
 use super::{Act, IndexKey, Licence, Store, StoreError};
@@ -136,7 +136,7 @@ impl Store {
     pub async fn complete_all(&self, act: &Act<'_>, signed: &[Annotation], files: &[IssuedFile]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         tx.sign(act, &signed.iter().filter_map(Signed::of).collect::<Vec<_>>()).await?;
-        let (put, insertion) = tx.putting(&files.iter().collect::<Vec<_>>()).await?;
+        let (put, insertion) = tx.putting(&files.iter().collect::<Vec<_>>(), Earlier::LookUp).await?;
         let mut deeds = Vec::with_capacity(files.len());
         for (file, put) in files.iter().zip(put) {
             deeds.extend(put?.then(|| file.issued()));
@@ -158,17 +158,15 @@ impl Store {
         self.database.row(sql, values![id]).await?.map(|row| annotation(&row)).transpose()
     }
 
-    /// The licence with its record in force but without pictures, if it is that person's, and how many annotations of it were
-    /// made on the day of that instant in Asia/Shanghai: what the rule of a 加注 asks for.
+    /// The licence with its record in force, if it is that person's, and how many annotations of it were made on the day of
+    /// that instant in Asia/Shanghai: what the rule of a 加注 asks for.
     pub async fn to_annotate(&self, id_type: &str, id_number: &str, id: &str, at: Timestamp) -> Result<Option<(Filed, u32)>, StoreError> {
-        // Bytes that are none have a type that both databases know.
-        let sql = "SELECT licence.*, r.version AS filed, r.record, r.sha256, r.at, r.actor, r.reason, \
-                   CASE WHEN 1 = 0 THEN r.sha256 END AS photo, CASE WHEN 1 = 0 THEN r.sha256 END AS signature, \
-                   (SELECT count(*) FROM annotation a WHERE a.licence = licence.entry AND a.at >= $3 AND a.at < $4) AS made \
-                   FROM licence JOIN record_version r ON r.licence = licence.entry AND r.version = licence.version \
-                   WHERE licence.id = $1 AND holder_key = $2";
+        let sql = format!(
+            "{FILED}, (SELECT count(*) FROM annotation a WHERE a.licence = licence.entry AND a.at >= $3 AND a.at < $4) AS made \
+             FROM licence {VERSIONS} WHERE licence.id = $1 AND holder_key = $2 AND r.version = licence.version"
+        );
         let [from, to] = shanghai_day(at);
-        let row = self.database.one(sql, values![id, self.holder_key(id_type, id_number)?, from, to]).await?;
+        let row = self.database.one(&sql, values![id, self.holder_key(id_type, id_number)?, from, to]).await?;
         row.map(|row| Ok((filed(&row)?, row.number("made")?))).transpose()
     }
 
@@ -321,6 +319,15 @@ pub(super) struct Signed<'a> {
     pub digits: &'a str,
 }
 
+/// What was kept earlier of what is to be kept now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// It is looked up.
+    LookUp,
+    /// Nothing was, as is nearly always so; if that is wrong, the tables' keys refuse the whole transaction.
+    AssumeNone,
+}
+
 /// Signatures that are to be kept.
 pub(super) struct Signing<'a> {
     /// For each whether it agrees with what is kept.
@@ -354,17 +361,19 @@ impl Tx {
 
     /// Keeps signatures. Those that are kept already must be the same.
     pub(super) async fn sign(&mut self, act: &Act<'_>, signed: &[Signed<'_>]) -> Result<(), StoreError> {
-        let Signing { answers, insertion, deed } = self.signing(act, signed).await?;
+        let Signing { answers, insertion, deed } = self.signing(act, signed, Earlier::LookUp).await?;
         answers.into_iter().collect::<Result<(), _>>()?;
         self.insert_all(vec![insertion]).await?;
         self.audit(act, deed.into_iter().collect()).await.map(drop)
     }
 
     /// What is to be inserted to keep signatures.
-    pub(super) async fn signing<'s>(&mut self, act: &Act<'_>, signed: &[Signed<'s>]) -> Result<Signing<'s>, StoreError> {
+    pub(super) async fn signing<'s>(&mut self, act: &Act<'_>, signed: &[Signed<'s>], earlier: Earlier) -> Result<Signing<'s>, StoreError> {
         let places = || signed.iter().map(|signed| signed.status_index);
         let mut known = HashMap::new();
-        if let Some((first, last)) = places().min().zip(places().max()) {
+        if earlier == Earlier::LookUp
+            && let Some((first, last)) = places().min().zip(places().max())
+        {
             let sql = "SELECT annotation FROM signature WHERE annotation >= $1 AND annotation <= $2 LIMIT 1";
             if self.row(sql, values![first, last]).await?.is_some() {
                 for chunk in signed.chunks(IDS_AT_ONCE) {
@@ -392,9 +401,13 @@ impl Tx {
     }
 
     /// What is to be inserted to keep the digests of files. For each, whether it is a new one: a format has one file for ever.
-    pub(super) async fn putting(&mut self, files: &[&IssuedFile]) -> Result<(Vec<Result<bool, StoreError>>, Insertion), StoreError> {
+    pub(super) async fn putting(
+        &mut self,
+        files: &[&IssuedFile],
+        earlier: Earlier,
+    ) -> Result<(Vec<Result<bool, StoreError>>, Insertion), StoreError> {
         let mut known = HashMap::new();
-        for chunk in files.chunks(IDS_AT_ONCE) {
+        for chunk in files.chunks(IDS_AT_ONCE).filter(|_| earlier == Earlier::LookUp) {
             let ids = padded(chunk.iter().map(|file| file.annotation.as_str()).collect());
             let sql = format!("SELECT annotation, format, sha256 FROM issued_file WHERE annotation IN {}", placeholders(1, ids.len()));
             let ids: Vec<_> = ids.into_iter().map(Value::from).collect();

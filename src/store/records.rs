@@ -159,9 +159,9 @@ pub(super) fn successor(licence: &str, json: &[u8], version: u16) -> Result<(Jso
     Ok((value, json))
 }
 
-const FILED: &str = "SELECT licence.*, r.version AS filed, r.record, r.sha256, r.at, r.actor, r.reason, \
+pub(super) const FILED: &str = "SELECT licence.*, r.version AS filed, r.record, r.sha256, r.at, r.actor, r.reason, \
                      p.bytes AS photo, s.bytes AS signature";
-const VERSIONS: &str = "JOIN record_version r ON r.licence = licence.entry \
+pub(super) const VERSIONS: &str = "JOIN record_version r ON r.licence = licence.entry \
                         LEFT JOIN picture p ON p.sha256 = r.photo LEFT JOIN picture s ON s.sha256 = r.signature";
 
 impl Store {

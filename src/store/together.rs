@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::annotations::{IssuedFile, PUT_ANNOTATION, Signed, Signing};
+use super::annotations::{Earlier, IssuedFile, PUT_ANNOTATION, Signed, Signing};
 use super::audit::Deed;
 use super::disk::Mark;
 use super::once::same_request;
@@ -135,16 +135,16 @@ impl Writing {
         }
     }
 
-    /// All in one transaction. Where a step does not let it come to its end each has its own, so that none fails for
-    /// another's sake.
+    /// All in one transaction. Where a step does not let it come to its end, or what it brings is kept already, each has its
+    /// own, so that none fails for another's sake.
     async fn write(&self, steps: &[Step]) -> Vec<Answer> {
-        match write(&self.0, steps).await {
+        match write(&self.0, steps, Earlier::AssumeNone).await {
             Ok(answers) => answers,
-            Err(NotWritten { cause, undone: true }) if steps.len() > 1 => {
-                tracing::warn!(%cause, steps = steps.len(), "could not be written together; now one by one");
+            Err(NotWritten { cause, undone: true }) => {
+                tracing::info!(%cause, steps = steps.len(), "could not be written at once; now one by one");
                 let mut answers = Vec::with_capacity(steps.len());
                 for step in steps {
-                    let alone = write(&self.0, std::slice::from_ref(step)).await;
+                    let alone = write(&self.0, std::slice::from_ref(step), Earlier::LookUp).await;
                     answers.extend(alone.unwrap_or_else(|NotWritten { cause, .. }| vec![Err(cause)]));
                 }
                 answers
@@ -166,10 +166,10 @@ struct NotWritten {
 }
 
 /// An answer for each step, in their order; what a step is refused for says nothing of the others.
-async fn write(together: &Together, steps: &[Step]) -> Result<Vec<Answer>, NotWritten> {
+async fn write(together: &Together, steps: &[Step], earlier: Earlier) -> Result<Vec<Answer>, NotWritten> {
     let failed = |cause| NotWritten { cause, undone: false };
     let mut tx = together.database.write().await.map_err(failed)?;
-    let mut written = take_all(&mut tx, together, steps).await.map_err(|cause| NotWritten { cause, undone: true })?;
+    let mut written = take_all(&mut tx, together, steps, earlier).await.map_err(|cause| NotWritten { cause, undone: true })?;
     let mark = tx.committed().await.map_err(failed)?;
     let answer = |step| {
         let written = written.remove(&step).unwrap_or_else(|| Err(StoreError::corrupt("step", "nothing was written")));
@@ -178,15 +178,15 @@ async fn write(together: &Together, steps: &[Step]) -> Result<Vec<Answer>, NotWr
     Ok((0..steps.len()).map(answer).collect())
 }
 
-async fn take_all(tx: &mut Tx, together: &Together, steps: &[Step]) -> Result<Outcomes, StoreError> {
+async fn take_all(tx: &mut Tx, together: &Together, steps: &[Step], earlier: Earlier) -> Result<Outcomes, StoreError> {
     let (mut outcomes, mut insertions, mut acts) = (HashMap::with_capacity(steps.len()), Vec::new(), Vec::new());
     let recorded = record(tx, together, steps, &mut outcomes, &mut insertions).await?;
     acts.extend(recorded.iter().map(|(act, id, statement)| {
         let deed = Deed { after: Some(statement.clone()), ..Deed::of("annotation.record", id) };
         (*act, vec![deed])
     }));
-    acts.extend(sign(tx, steps, &mut outcomes, &mut insertions).await?);
-    acts.extend(issue(tx, steps, &mut outcomes, &mut insertions).await?);
+    acts.extend(sign(tx, steps, earlier, &mut outcomes, &mut insertions).await?);
+    acts.extend(issue(tx, steps, earlier, &mut outcomes, &mut insertions).await?);
     insertions.extend(tx.entries(acts).await?.1);
     tx.insert_all(insertions).await?;
     Ok(outcomes)
@@ -324,6 +324,7 @@ async fn states(tx: &mut Tx, licences: HashSet<&str>) -> Result<(HashMap<String,
 async fn sign<'s>(
     tx: &mut Tx,
     steps: &'s [Step],
+    earlier: Earlier,
     outcomes: &mut Outcomes,
     insertions: &mut Vec<Insertion>,
 ) -> Result<Option<Deeds<'s>>, StoreError> {
@@ -334,7 +335,7 @@ async fn sign<'s>(
     let (places, signed): (Vec<usize>, Vec<_>) = signed.unzip();
     // All by this program: they are one act, and one entry of the trail.
     let Some(act) = places.first().map(|first| steps[*first].act()) else { return Ok(None) };
-    let Signing { answers, insertion, deed } = tx.signing(&act, &signed).await?;
+    let Signing { answers, insertion, deed } = tx.signing(&act, &signed, earlier).await?;
     insertions.push(insertion);
     outcomes.extend(places.into_iter().zip(answers).map(|(place, answer)| (place, answer.map(|()| Written::Done))));
     Ok(deed.map(|deed| (act, vec![deed])))
@@ -343,6 +344,7 @@ async fn sign<'s>(
 async fn issue<'s>(
     tx: &mut Tx,
     steps: &'s [Step],
+    earlier: Earlier,
     outcomes: &mut Outcomes,
     insertions: &mut Vec<Insertion>,
 ) -> Result<Vec<Deeds<'s>>, StoreError> {
@@ -351,7 +353,7 @@ async fn issue<'s>(
         _ => None,
     });
     let (places, files): (Vec<usize>, Vec<_>) = issued.unzip();
-    let (answers, insertion) = tx.putting(&files).await?;
+    let (answers, insertion) = tx.putting(&files, earlier).await?;
     insertions.push(insertion);
     let mut acts = Vec::with_capacity(files.len());
     for ((place, file), answer) in places.into_iter().zip(files).zip(answers) {

@@ -89,7 +89,8 @@ impl<'a> Resources<'a> {
     pub(super) fn into_files(self, folder: &str) -> impl Iterator<Item = (u32, Part<'a>)> {
         let prefix = self.prefix;
         let font = move |Embedded { id, subset, .. }| (id, Part::new(format!("{folder}/{}", font_file(prefix, id)), subset.data));
-        let picture = move |(id, picture): (_, &'a Arc<Picture>)| (id, Part::picture(format!("{folder}/{}", picture_file(id, picture)), picture));
+        let picture =
+            move |(id, picture): (_, &'a Arc<Picture>)| (id, Part::picture(format!("{folder}/{}", picture_file(id, picture)), picture));
         self.fonts.into_iter().map(font).chain(self.pictures.into_iter().map(picture))
     }
 
