@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 use super::connection::{PATIENCE, Patient, Peer};
@@ -17,7 +16,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// How often answers under idempotency keys that are no longer kept are taken out.
-const TIDIED_EVERY: Duration = Duration::from_secs(3600);
+const TIDIED_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves until `stop`, then finishes what has begun.
 pub async fn serve(app: App, listener: TcpListener, metrics: TcpListener, stop: impl Future<Output = ()>) -> std::io::Result<()> {
@@ -55,7 +54,7 @@ async fn work(app: App) {
         }
         if tidied.is_none_or(|at| at.elapsed() >= TIDIED_EVERY) {
             tidied = Some(Instant::now());
-            if let Err(cause) = app.register.store.forget_answers(Timestamp::now()).await {
+            if let Err(cause) = app.register.store.forget_answers(app.clock.now()).await {
                 tracing::error!(%cause, "answers that are no longer kept cannot be taken out");
             }
         }
