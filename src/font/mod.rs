@@ -1,5 +1,6 @@
 //! Typefaces: which glyph a character has along a chain of fonts, its metrics and outline, and subsets for embedding.
 
+mod sfnt;
 mod subset;
 
 use std::path::Path as FilePath;
